@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Load, loadsOf, nameOf } from './loads.js'
+import { optionsOf, UsageError } from './options.js'
+import { type Report, reportOf } from './report.js'
+import type { Measurement } from './rounds.js'
+
+const load: Load = {
+  client: 'franz-go',
+  modes: ['produce'],
+  size: 1000,
+  compression: 'none',
+  partitions: 8,
+  acks: 'all',
+  durability: 'page cache',
+}
+
+function measured(side: string, seconds: number, serverCpuSeconds: number): Measurement {
+  const result = { client: 'franz-go', version: 'v1', records: 1_000_000, seconds, p50Ms: 1, p99Ms: 2, checksum: 0 }
+  const rest = { cpuSeconds: 1, disorder: 0, idempotent: true, serverRssMib: 100 }
+  return { ...result, ...rest, load, mode: 'produce', side, serverCpuSeconds }
+}
+
+function report(measurements: Measurement[], failures: string[] = []): string {
+  const about: Omit<Report, 'measurements' | 'failures'> = {
+    ...{ command: 'npm run bench', date: '2025-01-01 12:00', machine: [['CPU', 'one']], sides: ['ours', 'Kafka'] },
+    ...{ rounds: 3, startUps: new Map() },
+  }
+  return reportOf({ ...about, measurements, failures })
+}
+
+test('a ratio in the report is our median divided by the peer’s', () => {
+  const text = report([
+    ...[1, 2, 4].map((seconds) => measured('ours', seconds, 0.5)),
+    ...[4, 4, 1].map((seconds) => measured('Kafka', seconds, 2)),
+  ])
+  const row = text.split('\n').find((line) => line.startsWith('| franz-go, 1000 B, none, 8 partitions |'))
+  const cells = row?.split('|').map((cell) => cell.trim())
+  assert.deepEqual(cells?.slice(2, 8), ['500,000', '250,000', '**2.00**', '0.500', '2.00', '**0.25**'])
+})
+
+test('the report shows least, median and most of what was measured', () => {
+  const text = report([1, 2, 4].map((seconds) => measured('ours', seconds, 0.5)))
+  assert.match(text, /250,000 \/ 500,000 \/ 1,000,000/)
+})
+
+test('what failed stands in the report', () => {
+  assert.match(report([], ['Kafka, franz-go: timeout']), /## Failures\n\n- Kafka, franz-go: timeout/)
+})
+
+test('lists on the command line make all combinations of them', () => {
+  const loads = loadsOf(
+    optionsOf(['--only=franz-go,kafkajs', '--partitions=1,64', '--sizes=100', '--durability=fsync']),
+  )
+  assert.deepEqual(loads.map(nameOf), [
+    'franz-go, 100 B, none, 1 partition, fsync',
+    'franz-go, 100 B, none, 64 partitions, fsync',
+    'kafkajs, 100 B, none, 1 partition, fsync',
+    'kafkajs, 100 B, none, 64 partitions, fsync',
+  ])
+})
+
+test('a mode that a client has not is left out', () => {
+  const loads = loadsOf(optionsOf(['--only=java', '--modes=round-trip,consume', '--partitions=8']))
+  assert.deepEqual(
+    loads.map(({ modes }) => modes),
+    [['consume']],
+  )
+})
+
+test('an option that can’t be followed is refused by its name', () => {
+  assert.throws(() => optionsOf(['--rounds=0']), new UsageError('--rounds: a number above 0, not "0"'))
+  assert.throws(() => optionsOf(['--acks=2']), new UsageError('--acks: one of all, 1, 0, not "2"'))
+  assert.throws(() => optionsOf(['--ours=localhost:9092']), UsageError)
+  assert.throws(() => optionsOf(['--fast']), UsageError)
+})

@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs from 'kafkajs'
+import type { Generator, LoadResult } from './generators.js'
+import { type Load, type Mode, nameOf, recordsOf } from './loads.js'
+import type { Server } from './servers/server.js'
+import { measured } from './usage.js'
+
+/** One of the servers compared, by its name in the tables. */
+export interface Side {
+  name: string
+  server: Server
+}
+
+/** One run of one load on one server. */
+export interface Measurement extends LoadResult {
+  load: Load
+  mode: Mode
+  side: string
+  serverCpuSeconds: number
+  /** The highest seen during the run. */
+  serverRssMib: number
+}
+
+/** Wraps a run, say in a profile of the server. */
+export type Around = <T>(load: Load, mode: Mode, work: () => Promise<T>) => Promise<T>
+
+export interface Rounds {
+  load: Load
+  sides: readonly Side[]
+  generator: Generator
+  rounds: number
+  records?: number | undefined
+  roundTrips?: number | undefined
+  around?: Around | undefined
+  onMeasurement(measurement: Measurement): void
+  onFailure(what: string): void
+}
+
+/**
+ * Runs a load on each side in turn, A B A B, every time on a topic of its own; once before at a quarter of the
+ * records, which is not counted, so that just-in-time compilers have seen it.
+ */
+export async function runRounds(plan: Rounds): Promise<void> {
+  for (let round = 0; round <= plan.rounds; round++) {
+    for (const side of plan.sides) {
+      try {
+        await runOnce(plan, side, round === 0)
+      } catch (error) {
+        plan.onFailure(`${side.name}, ${nameOf(plan.load)}, round ${round}: ${reasonOf(error)}`)
+      }
+    }
+  }
+}
+
+async function runOnce(plan: Rounds, { name, server }: Side, isWarmUp: boolean): Promise<void> {
+  const { load } = plan
+  const topic = `bench-${randomBytes(6).toString('hex')}`
+  const run = randomBytes(7).toString('hex')
+  const recordsIn = (mode: Mode) => {
+    const asked = mode === 'round-trip' ? plan.roundTrips : mode === 'paced' ? undefined : plan.records
+    const records = asked ?? recordsOf(load, mode)
+    return isWarmUp ? Math.ceil(records / 4) : records
+  }
+  const admin = await createTopic(server, topic, load)
+  try {
+    let produced: LoadResult | undefined
+    // Who only consumes needs records all the same.
+    const isFilledFirst = load.modes.includes('consume') && !load.modes.includes('produce')
+    for (const mode of isFilledFirst ? (['produce', ...load.modes] as const) : load.modes) {
+      const asked = { load, mode, bootstrap: server.bootstrap, topic, records: recordsIn(mode), run }
+      const isCounted = !isWarmUp && load.modes.includes(mode)
+      const work = () => measured(server.pid, () => plan.generator(asked))
+      const { result, cpuSeconds, rssMib } =
+        isCounted && plan.around ? await plan.around(load, mode, work) : await work()
+      if (mode === 'produce') produced = result
+      if (mode === 'consume' && produced) compare(produced, result)
+      if (isCounted)
+        plan.onMeasurement({ ...result, load, mode, side: name, serverCpuSeconds: cpuSeconds, serverRssMib: rssMib })
+    }
+    await admin.deleteTopics({ topics: [topic] })
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** Consumed is what was produced, and in order where the producer promised it. */
+function compare(produced: LoadResult, consumed: LoadResult): void {
+  if (consumed.checksum !== produced.checksum)
+    throw new Error(`checksum ${consumed.checksum} consumed, ${produced.checksum} produced`)
+  if (produced.idempotent && consumed.disorder > 0) throw new Error(`${consumed.disorder} records out of order`)
+}
+
+const settleMs = 300
+
+/** Creates a topic and waits until the leader of every partition answers for it. */
+async function createTopic(server: Server, topic: string, { partitions, durability }: Load): Promise<kafkajs.Admin> {
+  const { Kafka, logLevel } = kafkajs
+  const admin = new Kafka({ brokers: [server.bootstrap], clientId: 'bench', logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  const configEntries = durability === 'fsync' ? [...server.fsyncTopicConfig] : []
+  await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: false })
+  const deadline = performance.now() + 20_000
+  for (;;) {
+    const offsets = await admin.fetchTopicOffsets(topic).catch((error: unknown) => reasonOf(error))
+    if (typeof offsets !== 'string' && offsets.length === partitions) break
+    if (performance.now() > deadline) throw new Error(`topic ${topic} does not appear: ${JSON.stringify(offsets)}`)
+    await sleep(20)
+  }
+  // What the server does on after a topic's creation is not the load's cost.
+  await sleep(settleMs)
+  return admin
+}
+
+/** A failed program's stderr says more than its exit code. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const stderr = 'stderr' in error ? String(error.stderr).trim() : ''
+  return stderr === '' ? error.message : stderr.slice(-1500)
+}

@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Durability, endingWithUs, freePort, outputOf, type Server, untilAnswering } from './server.js'
+
+/** A gateway process; with `isProfiled`, one that takes CPU profiles of itself when told to. */
+export interface Gateway extends Server {
+  /** Tells the preloaded `profiled.js` something and waits for its answer. */
+  tell(message: object): Promise<unknown>
+}
+
+export interface GatewayOptions {
+  durability: Durability
+  /** Where its storage goes, in a folder of its own. */
+  folder?: string
+  isProfiled?: boolean
+}
+
+const program = fileURLToPath(new URL('../../src/cli/heraclitus.js', import.meta.url))
+const profiled = new URL('../profiled.js', import.meta.url).href
+
+/** Starts this build's gateway on an empty directory and waits until it answers. */
+export async function startGateway({ durability, folder = tmpdir(), isProfiled }: GatewayOptions): Promise<Gateway> {
+  const storage = await mkdtemp(join(folder, 'heraclitus-bench-gateway-'))
+  const port = await freePort()
+  const { HERACLITUS_CONFIG: _, ...inherited } = process.env
+  const startedAt = performance.now()
+  const child = spawn(process.execPath, [...(isProfiled ? ['--import', profiled] : []), program], {
+    cwd: storage, // so that nobody's config.toml is read
+    stdio: ['ignore', 'pipe', 'pipe', ...(isProfiled ? (['ipc'] as const) : [])],
+    env: {
+      ...inherited,
+      HERACLITUS_KAFKA_HOST: '127.0.0.1',
+      HERACLITUS_KAFKA_PORT: String(port),
+      HERACLITUS_METRICS_HOST: '127.0.0.1',
+      HERACLITUS_METRICS_PORT: '0',
+      HERACLITUS_STORAGE_URL: `file:${storage}/data`,
+      HERACLITUS_STORAGE_FSYNC: String(durability === 'fsync'),
+      HERACLITUS_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
+    },
+  })
+  const remove = () => rmSync(storage, { recursive: true, force: true })
+  const stop = endingWithUs(child, remove)
+  try {
+    await untilAnswering(child, port, outputOf(child))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    bootstrap: `127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
+    startMs: performance.now() - startedAt,
+    fsyncTopicConfig: [],
+    stop,
+    tell: (message) =>
+      new Promise((resolve, reject) => {
+        child.once('message', resolve)
+        child.send(message, (error) => {
+          if (error) reject(error)
+        })
+      }),
+  }
+}

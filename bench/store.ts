@@ -1,0 +1,121 @@
+/**
+ * What one request to a directory store costs, and what the other ways of making its file calls would: on the event
+ * loop, through the thread pool by callbacks, through the thread pool by `fs.promises`.
+ *
+ *   node dist/bench/store.js [--folder FOLDER] [--count 1000] [--s3 s3://bucket/prefix]
+ *
+ * Latency is from call to answer, one at a time; CPU is the process's, user and system, all threads. The folder is
+ * left in place and its name printed: on some file systems (ext4 without a journal) a folder that was removed
+ * makes new files slow for minutes, and with them the next run.
+ */
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { parseArgs, promisify } from 'node:util'
+import { systemClock } from '../src/base/clock.js'
+import { createLog } from '../src/base/log.js'
+import { systemRandom } from '../src/base/random.js'
+import type { ObjectStore } from '../src/state/store/object-store.js'
+import { openStore } from '../src/state/store/open.js'
+
+const { values } = parseArgs({
+  options: { folder: { type: 'string' }, count: { type: 'string', default: '1000' }, s3: { type: 'string' } },
+})
+const count = Number(values.count)
+const folder = fs.mkdtempSync(`${values.folder ?? tmpdir()}/heraclitus-bench-store-`)
+const surroundings = { clock: systemClock, random: systemRandom, log: createLog('warn') }
+const sizes = [100, 4_096, 65_536, 1 << 20]
+
+/** Puts one object by a few file calls; what `putIfAbsent` does without fsync. */
+type Put = (temporary: string, path: string, pieces: Buffer[]) => void | Promise<void>
+
+const ways: Record<string, Put> = {
+  'event loop'(temporary, path, pieces) {
+    const fd = fs.openSync(temporary, 'wx')
+    fs.writevSync(fd, pieces)
+    fs.closeSync(fd)
+    fs.linkSync(temporary, path)
+    fs.unlinkSync(temporary)
+  },
+  async callbacks(temporary, path, pieces) {
+    const fd = await open(temporary, 'wx')
+    await writev(fd, pieces)
+    await close(fd)
+    await link(temporary, path)
+    await unlink(temporary)
+  },
+  async 'fs.promises'(temporary, path, pieces) {
+    const file = await fs.promises.open(temporary, 'wx')
+    await file.writev(pieces)
+    await file.close()
+    await fs.promises.link(temporary, path)
+    await fs.promises.unlink(temporary)
+  },
+}
+const [open, writev, close] = [promisify(fs.open), promisify(fs.writev), promisify(fs.close)]
+const [link, unlink] = [promisify(fs.link), promisify(fs.unlink)]
+
+print(`${process.version}, ${process.platform}, ${count} requests each, in ${folder}`)
+print('request                                  p50 µs    p99 µs   CPU µs')
+
+for (const size of sizes) {
+  const pieces = body(size)
+  for (const [name, put] of Object.entries(ways)) {
+    const at = `${folder}/raw-${name.replace(' ', '-')}-${size}`
+    fs.mkdirSync(at)
+    await measure(`${bytesText(size)} file calls: ${name}`, count, (i) => put(`${at}/tmp-${i}`, `${at}/${i}`, pieces))
+  }
+}
+for (const fsync of [false, true]) {
+  const store = await openStore(`file:${folder}/fsync-${fsync}`, { ...surroundings, fsync })
+  await measureStore(`fsync ${fsync ? 'on ' : 'off'}`, store, count)
+  await store.close()
+}
+if (values.s3 !== undefined) {
+  const store = await openStore(`${values.s3}/bench-${Date.now()}`, surroundings)
+  await measureStore('S3', store, Math.min(count, 300))
+  await store.close()
+}
+
+async function measureStore(name: string, store: ObjectStore, requests: number): Promise<void> {
+  for (const size of sizes) {
+    const pieces = body(size)
+    const key = (i: number) => `put/${size}/${String(i).padStart(20, '0')}`
+    await measure(`${name} put ${bytesText(size)}`, requests, (i) => store.putIfAbsent(key(i), pieces))
+    await measure(`${name} get ${bytesText(size)}`, requests, (i) => store.get(key(i)))
+  }
+  const range = { position: 1_000, length: 2_000 }
+  await measure(`${name} get 2 kB of 1 MiB`, requests, () => store.get(`put/${1 << 20}/${'0'.repeat(20)}`, range))
+  await measure(`${name} get missing`, requests, (i) => store.get(`put/100/missing-${i}`))
+  await measure(`${name} put existing`, requests, () => store.putIfAbsent(`put/100/${'0'.repeat(20)}`, body(100)))
+  await measure(`${name} 8 puts of 4 KiB at once`, Math.ceil(requests / 8), (i) =>
+    Promise.all(Array.from({ length: 8 }, (_, n) => store.putIfAbsent(`many/${i}-${n}`, body(4_096)))),
+  )
+}
+
+async function measure(name: string, requests: number, request: (i: number) => unknown): Promise<void> {
+  const took: number[] = []
+  const cpuBefore = process.cpuUsage()
+  for (let i = 0; i < requests; i++) {
+    const begun = performance.now()
+    await request(i)
+    took.push((performance.now() - begun) * 1_000)
+  }
+  const cpu = process.cpuUsage(cpuBefore)
+  took.sort((a, b) => a - b)
+  const [p50, p99] = [0.5, 0.99].map((share) => (took[Math.floor(took.length * share)] ?? 0).toFixed(0).padStart(9))
+  print(`${name.padEnd(38)}${p50} ${p99}${((cpu.user + cpu.system) / requests).toFixed(0).padStart(9)}`)
+}
+
+/** A head and a body, as an entry has. */
+function body(size: number): Buffer[] {
+  return [randomBytes(50), randomBytes(size - 50)]
+}
+
+function bytesText(bytes: number): string {
+  return bytes < 1_024 ? `${bytes} B` : bytes < 1 << 20 ? `${bytes >> 10} KiB` : `${bytes >> 20} MiB`
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+import { systemClock } from '../base/clock.js'
+import { none, parse, UsageError } from './arguments.js'
+import { isStart, run } from './run.js'
+import { type Terminal, writeTo } from './terminal.js'
+
+const argv = process.argv.slice(2)
+
+if (isStart(argv)) {
+  process.exitCode = await start(argv[0] === 'start' ? argv.slice(1) : argv)
+} else {
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      // The first asks a command to come to its end; whoever asks twice does not want to wait.
+      if (stop.signal.aborted) process.exit(1)
+      stop.abort()
+    })
+  }
+  // `heraclitus consume … | head -1`: nobody reads any more.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    stop.abort()
+  })
+  const terminal: Terminal = {
+    stdin: process.stdin,
+    out: writeTo(process.stdout, stop.signal),
+    note: (line) => {
+      process.stderr.write(`${line}\n`)
+    },
+    environment: process.env,
+    signal: stop.signal,
+    clock: systemClock,
+  }
+  process.exitCode = await run(argv, terminal)
+}
+
+/** Runs a gateway until it is told to stop; gives the exit code. */
+async function start(options: readonly string[]): Promise<number> {
+  try {
+    const { values, positionals } = parse(options, { config: { type: 'string' } })
+    none(positionals)
+    const { main } = await import('../main.js')
+    return await main({ config: values.config, environment: process.env })
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    process.stderr.write(`heraclitus: ${error.message} (see heraclitus --help)\n`)
+    return 2
+  }
+}

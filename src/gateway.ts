@@ -1,0 +1,191 @@
+import type { Clock } from './base/clock.js'
+import type { Log } from './base/log.js'
+import { createMetrics } from './base/metrics.js'
+import type { Random } from './base/random.js'
+import { type Config, ConfigError } from './config.js'
+import { bindMetrics } from './metrics.js'
+import { handlers } from './server/handlers/table.js'
+import { startHttpServer } from './server/http/http-server.js'
+import { listen } from './server/listener.js'
+import type { ServerConfig } from './server/server-config.js'
+import { GroupCoordinator } from './state/groups/coordinator.js'
+import { type OpenCluster, openCluster } from './state/open-cluster.js'
+import { checkConditionalPut } from './state/store/conditional-put.js'
+import { metered } from './state/store/metered.js'
+import type { ObjectStore } from './state/store/object-store.js'
+import { openStore } from './state/store/open.js'
+import { retrying } from './state/store/retrying.js'
+
+export interface GatewayOptions {
+  clock: Clock
+  random: Random
+  log: Log
+  /** This instance can't go on. */
+  onFatal(error: Error): void
+}
+
+/** A running gateway. */
+export interface Gateway {
+  readonly kafkaPort: number
+  readonly metricsPort: number
+  /** Answers what is under way, says good-bye in the ledger, closes the ports. */
+  close(): Promise<void>
+}
+
+/** What clients have under way is answered at shutdown within this time, milliseconds. */
+const drainMs = 10_000
+/** A read of the store is tried again for so long before it counts as failed, milliseconds. */
+const storeRetryMs = 3_000
+/** Record bytes that may wait to be stored. */
+const waitingBytesMax = 512 * 1024 * 1024
+/** Kafka's `offset.metadata.max.bytes`. */
+const offsetMetadataBytesMax = 4096
+
+/**
+ * Puts a gateway together from its parts, innermost first: store, state, groups, ports, pipelines.
+ * @throws ConfigError, StoreError, UnavailableError or the system's error if one of them can't be started; what was
+ * started before is closed again.
+ */
+export async function startGateway(config: Config, options: GatewayOptions): Promise<Gateway> {
+  const started: (() => Promise<void>)[] = []
+  const close = async () => {
+    for (let end = started.pop(); end !== undefined; end = started.pop()) await end()
+  }
+  try {
+    const ports = await start(config, options, (end) => started.push(end))
+    return { ...ports, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function start(config: Config, options: GatewayOptions, onClose: (end: () => Promise<void>) => void) {
+  const { clock, random, log, onFatal } = options
+  const { heraclitus, storage } = config
+  const metrics = createMetrics()
+  const observers = bindMetrics(metrics)
+
+  // Checked before anything is started: a mistake in a pipeline is a mistake in the configuration.
+  const pipelines = config.pipelines.length === 0 ? undefined : await loadPipelines(config)
+
+  const store = await openConfiguredStore(config, options, (bare) => metered(bare, observers.store, clock))
+  const cluster = await openCluster({
+    store,
+    clock,
+    random,
+    log,
+    settings: { ...storage, waitingBytesMax },
+    ledgerObserver: observers.ledger,
+    cacheObserver: observers.cache,
+    onFatal,
+  }).catch(async (error: unknown) => {
+    await store.close()
+    throw error
+  })
+  onClose(() => cluster.close())
+  observers.sample(cluster)
+
+  const groups = new GroupCoordinator({
+    proposer: cluster.proposer,
+    clock,
+    random,
+    log,
+    limits: { ...heraclitus, offsetMetadataBytesMax },
+  })
+  onClose(async () => groups.close())
+
+  const listener = await listen({
+    cluster,
+    groups,
+    config: (port) => serverConfig(config, port),
+    clock,
+    random,
+    log,
+    observer: observers.requests,
+    handlers,
+    fatal: onFatal,
+    host: heraclitus.kafkaHost,
+    port: heraclitus.kafkaPort,
+    connectionsMax: heraclitus.connectionsMax,
+    idleTimeoutMs: heraclitus.connectionsMaxIdleMs,
+    limits: { frameBytesMax: heraclitus.socketRequestMaxBytes },
+  })
+  onClose(() => listener.close(drainMs))
+
+  const http = await startHttpServer({
+    host: heraclitus.metricsHost,
+    port: heraclitus.metricsPort,
+    metrics,
+    unhealthy: () => cluster.unhealthy(),
+    details: () => details(cluster, store),
+    log,
+  })
+  onClose(() => http.close())
+
+  if (pipelines !== undefined) {
+    const { start: startPipelines, specs, observer } = pipelines
+    const running = startPipelines(specs, { cluster, clock, random, log, observer: observer(metrics) })
+    onClose(() => running.close())
+  }
+  log.info({ kafkaPort: listener.port, metricsPort: http.port, store: store.url }, 'listening')
+  return { kafkaPort: listener.port, metricsPort: http.port }
+}
+
+async function openConfiguredStore(
+  { storage }: Config,
+  { clock, random, log }: GatewayOptions,
+  meter: (store: ObjectStore) => ObjectStore,
+): Promise<ObjectStore> {
+  const { url, fsync, endpoint, region, forcePathStyle } = storage
+  const bare = await openStore(url, { fsync, s3: given({ endpoint, region, forcePathStyle }), clock, random, log })
+  const store = retrying(meter(bare), { clock, random, totalMs: storeRetryMs })
+  try {
+    // A file system is known to honour create-if-absent; of a server we make sure.
+    if (store.kind === 'paid') await checkConditionalPut(store, random)
+    return store
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** Without the keys that are not set: a default may stand for them. */
+function given<Options extends object>(
+  options: Options,
+): { [Key in keyof Options]?: Exclude<Options[Key], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof Options]?: Exclude<Options[Key], undefined>
+  }
+}
+
+/** The pipelines and what they need are loaded only where there are some. */
+async function loadPipelines(config: Config) {
+  const pipelines = await import('./pipeline/start.js')
+  try {
+    const specs = pipelines.parsePipelines(config.pipelines)
+    await pipelines.lintPipelines(specs)
+    return { specs, start: pipelines.startPipelines, observer: pipelines.pipelineMetrics }
+  } catch (error) {
+    if (!(error instanceof pipelines.PipelineConfigError)) throw error
+    throw new ConfigError([`${config.where(['pipeline', ...error.path])}: ${error.message}`])
+  }
+}
+
+function serverConfig({ heraclitus }: Config, port: number): ServerConfig {
+  return {
+    nodeId: heraclitus.nodeId,
+    advertisedHost: heraclitus.advertisedHost,
+    advertisedPort: heraclitus.advertisedPort ?? port,
+    autoCreateTopics: heraclitus.autoCreateTopics,
+    defaultPartitions: heraclitus.defaultPartitions,
+    defaultReplicationFactor: heraclitus.defaultReplicationFactor,
+    saslEnabled: heraclitus.saslEnabled,
+    saslPlainUsername: heraclitus.saslPlainUsername ?? '',
+    saslPlainPassword: heraclitus.saslPlainPassword ?? '',
+  }
+}
+
+function details(cluster: OpenCluster, store: ObjectStore): Record<string, string | number> {
+  return { clusterId: cluster.clusterId, ledgerSequence: cluster.ledgerSequence(), store: store.url }
+}

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { createMetrics } from './base/metrics.js'
+import { bindMetrics } from './metrics.js'
+import { pipelineMetrics } from './pipeline/metrics.js'
+import { emptyState } from './state/views/state.js'
+
+/** The metrics as a running gateway has them. */
+function bound() {
+  const metrics = createMetrics()
+  const observers = bindMetrics(metrics)
+  const proposer = { state: emptyState(), tailAgeMs: () => 1_500 }
+  const cluster = { proposer, ledgerSequence: () => 8, cachedBytes: () => 4096 }
+  observers.sample(cluster as unknown as Parameters<typeof observers.sample>[0])
+  pipelineMetrics(metrics)
+  return { metrics, observers }
+}
+
+test('what happens at the Kafka port is counted by API and error', async () => {
+  const { metrics, observers } = bound()
+  const { requests } = observers
+  requests.connectionOpened()
+  requests.connectionOpened()
+  requests.connectionRefused()
+  requests.connectionClosed('idleTimeout')
+  const request = { api: 'Produce', version: 9, requestBytes: 100, responseBytes: 20 }
+  requests.requestDone({ ...request, errorCode: 0, seconds: 0.002 })
+  requests.requestDone({ ...request, errorCode: 0, seconds: 0.2 })
+  requests.requestDone({ ...request, errorCode: 2, seconds: 0.2 })
+  const text = await metrics.text()
+  for (const line of [
+    /^heraclitus_connections_total 2$/m,
+    /^heraclitus_active_connections 1$/m,
+    /^heraclitus_connections_refused_total 1$/m,
+    /^heraclitus_connections_closed_total\{reason="idleTimeout"\} 1$/m,
+    /^heraclitus_requests_total\{api="Produce",.*error="NONE"\} 2$/m,
+    /^heraclitus_requests_total\{api="Produce",.*error="CORRUPT_MESSAGE"\} 1$/m,
+    /^heraclitus_request_duration_seconds_bucket\{api="Produce",le="0.0025"\} 1$/m,
+    /^heraclitus_request_duration_seconds_count\{api="Produce"\} 3$/m,
+  ])
+    assert.match(text, line)
+})
+
+test('what happens in ledger, store and cache is counted', async () => {
+  const { metrics, observers } = bound()
+  const { ledger, store, cache } = observers
+  ledger.entryApplied(true, 7)
+  ledger.entryApplied(false, 8)
+  ledger.conflict()
+  ledger.partVoid()
+  ledger.putFailed()
+  ledger.entryStored(0.004, 1000)
+  ledger.snapshotStored(0.001, 0.02, 5000)
+  store.finished({ operation: 'put', outcome: 'exists', durationMs: 3, bytes: 10, objects: 0 })
+  cache.lookedUp(true)
+  cache.lookedUp(false)
+  const text = await metrics.text()
+  for (const line of [
+    'heraclitus_ledger_entries_total{by="self"} 1',
+    'heraclitus_ledger_entries_total{by="other"} 1',
+    'heraclitus_ledger_position 8',
+    'heraclitus_ledger_conflicts_total 1',
+    'heraclitus_ledger_void_parts_total 1',
+    'heraclitus_ledger_put_failures_total 1',
+    'heraclitus_ledger_put_duration_seconds_count 1',
+    'heraclitus_ledger_flush_bytes_sum 1000',
+    'heraclitus_snapshot_bytes 5000',
+    'heraclitus_store_requests_total{operation="put",outcome="exists"} 1',
+    'heraclitus_store_bytes_total{operation="put"} 10',
+    'heraclitus_cache_hits_total 1',
+    'heraclitus_cache_misses_total 1',
+    'heraclitus_ledger_tail_age_seconds 1.5',
+    'heraclitus_topics 0',
+    'heraclitus_partitions 0',
+    'heraclitus_groups 0',
+    'heraclitus_cache_bytes 4096',
+  ])
+    assert.ok(text.includes(`${line}\n`), line)
+})
+
+test("the process' own metrics have plausible values", async () => {
+  const { metrics } = bound()
+  const text = await metrics.text()
+  const value = (name: string) => Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1])
+  assert.ok(value('process_cpu_seconds_total') > 0)
+  assert.ok(value('process_resident_memory_bytes') > 10_000_000)
+  const age = Date.now() / 1000 - value('process_start_time_seconds')
+  assert.ok(age >= -1 && age < 3600, `${age}`)
+  const utilization = value('nodejs_eventloop_utilization')
+  assert.ok(utilization >= 0 && utilization <= 1)
+  assert.ok(value('nodejs_eventloop_lag_p99_seconds') >= 0)
+  assert.match(text, /^heraclitus_build_info\{version="\d+\.\d+\.\d+",node="v\d/m)
+})
+
+test('docs/operations.md names every metric, and no other', async () => {
+  const text = await bound().metrics.text()
+  const rows = [...text.matchAll(/^# HELP (\S+) (.+?)\.?\n# TYPE \S+ (\S+)$/gm)].map(
+    ([, name, help, type]) => `| \`${name}\` | ${type} | ${help} |`,
+  )
+  const table = ['| metric | type | what it says |', '| --- | --- | --- |', ...rows].join('\n')
+  assert.ok(readFileSync('docs/operations.md', 'utf8').includes(`${table}\n\n`), table)
+})

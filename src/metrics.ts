@@ -1,0 +1,167 @@
+import type { Metrics } from './base/metrics.js'
+import { byteBuckets, durationBuckets } from './base/metrics.js'
+import { processMetrics } from './metrics/process-metrics.js'
+import { errorName } from './protocol/error-codes.js'
+import type { RequestObserver } from './server/request-observer.js'
+import type { LedgerObserver } from './state/ledger/observer.js'
+import type { CacheObserver } from './state/log/log-bytes.js'
+import type { OpenCluster } from './state/open-cluster.js'
+import type { StoreObserver } from './state/store/metered.js'
+
+/** The observers of all layers, bound to metrics. */
+export interface Observers {
+  store: StoreObserver
+  ledger: LedgerObserver
+  cache: CacheObserver
+  requests: RequestObserver
+  /** Adds what is not counted as it happens, but asked of the state when the metrics are read. */
+  sample(cluster: OpenCluster): void
+}
+
+/** Defines the gateway's metrics; `docs/operations.md` lists them. */
+export function bindMetrics(metrics: Metrics): Observers {
+  processMetrics(metrics)
+  return {
+    store: storeMetrics(metrics),
+    ledger: ledgerMetrics(metrics),
+    cache: cacheMetrics(metrics),
+    requests: requestMetrics(metrics),
+    sample: (cluster) => sampleCluster(metrics, cluster),
+  }
+}
+
+function storeMetrics(metrics: Metrics): StoreObserver {
+  const requests = metrics.counter('heraclitus_store_requests_total', 'Requests to the object store.', [
+    'operation',
+    'outcome',
+  ])
+  const bytes = metrics.counter(
+    'heraclitus_store_bytes_total',
+    'Bytes of objects sent to and received from the store.',
+    ['operation'],
+  )
+  const seconds = metrics.histogram(
+    'heraclitus_store_request_duration_seconds',
+    'Time of a request to the object store.',
+    durationBuckets,
+    ['operation'],
+  )
+  return {
+    finished(request) {
+      const { operation, outcome } = request
+      requests.with({ operation, outcome }).add()
+      bytes.with({ operation }).add(request.bytes)
+      seconds.with({ operation }).observe(request.durationMs / 1_000)
+    },
+  }
+}
+
+function ledgerMetrics(metrics: Metrics): LedgerObserver {
+  const entries = metrics.counter('heraclitus_ledger_entries_total', 'Ledger entries applied, by who wrote them.', [
+    'by',
+  ])
+  const [own, other] = [entries.with({ by: 'self' }), entries.with({ by: 'other' })]
+  const voids = metrics.counter('heraclitus_ledger_void_parts_total', 'Parts without effect by the writer-index rule.')
+  const conflicts = metrics.counter('heraclitus_ledger_conflicts_total', 'Places in the ledger lost to another writer.')
+  const failures = metrics.counter(
+    'heraclitus_ledger_put_failures_total',
+    'Puts of entries that failed, and were repeated.',
+  )
+  const putSeconds = metrics.histogram(
+    'heraclitus_ledger_put_duration_seconds',
+    'Time from the first put of an entry until the store has it.',
+    durationBuckets,
+  )
+  const flushBytes = metrics.histogram('heraclitus_ledger_flush_bytes', 'Size of the entries written.', byteBuckets)
+  const snapshots = metrics.counter('heraclitus_snapshots_total', 'Snapshots written.')
+  const snapshotBytes = metrics.gauge('heraclitus_snapshot_bytes', 'Size of the last snapshot written.')
+  const snapshotSeconds = metrics.histogram(
+    'heraclitus_snapshot_duration_seconds',
+    'Time to encode a snapshot (which holds up everything else) and to store it.',
+    durationBuckets,
+    ['phase'],
+  )
+  return {
+    entryApplied: (isOwn) => (isOwn ? own : other).add(),
+    partVoid: () => voids.add(),
+    conflict: () => conflicts.add(),
+    entryStored(seconds, bytes) {
+      putSeconds.observe(seconds)
+      flushBytes.observe(bytes)
+    },
+    putFailed: () => failures.add(),
+    snapshotStored(encodeSeconds, seconds, bytes) {
+      snapshots.add()
+      snapshotBytes.set(bytes)
+      snapshotSeconds.with({ phase: 'encode' }).observe(encodeSeconds)
+      snapshotSeconds.with({ phase: 'total' }).observe(seconds)
+    },
+  }
+}
+
+function cacheMetrics(metrics: Metrics): CacheObserver {
+  const hits = metrics.counter('heraclitus_cache_hits_total', 'Reads of record bytes that were in memory.')
+  const misses = metrics.counter('heraclitus_cache_misses_total', 'Reads of record bytes that went to the store.')
+  return { lookedUp: (isHit) => (isHit ? hits : misses).add() }
+}
+
+function requestMetrics(metrics: Metrics): RequestObserver {
+  const opened = metrics.counter('heraclitus_connections_total', 'Client connections opened.')
+  const refused = metrics.counter(
+    'heraclitus_connections_refused_total',
+    'Client connections closed at once: too many.',
+  )
+  const closed = metrics.counter('heraclitus_connections_closed_total', 'Client connections closed, by reason.', [
+    'reason',
+  ])
+  const active = metrics.gauge('heraclitus_active_connections', 'Client connections open now.')
+  const requests = metrics.counter('heraclitus_requests_total', 'Requests answered, by API and first error.', [
+    'api',
+    'version',
+    'error',
+  ])
+  const seconds = metrics.histogram(
+    'heraclitus_request_duration_seconds',
+    'Time from a complete request to its complete answer; long polls wait.',
+    durationBuckets,
+    ['api'],
+  )
+  const bytes = metrics.counter('heraclitus_request_bytes_total', 'Bytes of requests and answers.', ['direction'])
+  const [received, sent] = [bytes.with({ direction: 'received' }), bytes.with({ direction: 'sent' })]
+  return {
+    connectionOpened() {
+      opened.add()
+      active.add(1)
+    },
+    connectionRefused: () => refused.add(),
+    connectionClosed(reason) {
+      closed.with({ reason }).add()
+      active.add(-1)
+    },
+    requestDone({ api, version, errorCode, seconds: taken, requestBytes, responseBytes }) {
+      requests.with({ api, version: String(version), error: errorName(errorCode) }).add()
+      seconds.with({ api }).observe(taken)
+      received.add(requestBytes)
+      sent.add(responseBytes)
+    },
+  }
+}
+
+function sampleCluster(metrics: Metrics, cluster: OpenCluster): void {
+  const { state } = cluster.proposer
+  const gauge = (name: string, help: string, read: () => number) => metrics.sampled('gauge', name, help, read)
+  gauge('heraclitus_ledger_position', 'Sequence number of the last ledger entry applied.', () =>
+    cluster.ledgerSequence(),
+  )
+  gauge(
+    'heraclitus_ledger_tail_age_seconds',
+    'Time since this instance last knew that it had applied all there was.',
+    () => cluster.proposer.tailAgeMs() / 1_000,
+  )
+  gauge('heraclitus_cache_bytes', 'Record bytes in memory.', () => cluster.cachedBytes())
+  gauge('heraclitus_topics', 'Topics.', () => state.topics.size)
+  gauge('heraclitus_partitions', 'Partitions of all topics.', () =>
+    [...state.topics.all()].reduce((sum, topic) => sum + topic.partitionCount, 0),
+  )
+  gauge('heraclitus_groups', 'Consumer groups.', () => state.groups.size)
+}

@@ -1,0 +1,53 @@
+import type { Socket } from 'node:net'
+import type { PendingAnswers } from './pending-answers.js'
+
+/** Writes answers to one socket, and keeps count of those its client has yet to read. */
+export class AnswerWriter {
+  readonly #socket: Socket
+  readonly #pendingAnswers: PendingAnswers
+  readonly #pendingBytesMax: number
+  #isCorked = false
+  #isEnding = false
+  #pendingBytes = 0
+
+  constructor(socket: Socket, pendingAnswers: PendingAnswers, pendingBytesMax: number) {
+    this.#socket = socket
+    this.#pendingAnswers = pendingAnswers
+    this.#pendingBytesMax = pendingBytesMax
+  }
+
+  /** Whether so little waits for the client that there may be more. */
+  get hasRoom(): boolean {
+    return this.#socket.writableLength < this.#pendingBytesMax
+  }
+
+  /** Writes a frame; all that is written in one go is sent by one system call. */
+  write(chunks: readonly Buffer[]): void {
+    if (!this.#socket.writable) return
+    if (!this.#isCorked) {
+      this.#isCorked = true
+      this.#socket.cork()
+      process.nextTick(() => {
+        this.#isCorked = false
+        this.#socket.uncork()
+        this.count()
+      })
+    }
+    for (const chunk of chunks) this.#socket.write(chunk)
+  }
+
+  /** Closes the socket once all that is written has been sent. */
+  end(): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
+    this.#socket.end(() => this.#socket.destroy())
+  }
+
+  /** Brings the count of what waits up to date; of a socket that is gone nothing does. */
+  count(): void {
+    const bytes = this.#socket.destroyed ? 0 : this.#socket.writableLength
+    if (bytes === this.#pendingBytes) return
+    this.#pendingAnswers.add(bytes - this.#pendingBytes)
+    this.#pendingBytes = bytes
+  }
+}

@@ -1,0 +1,6 @@
+import { ListGroups } from '../../protocol/messages/list-groups.js'
+import { handle } from '../handler.js'
+
+export const listGroups = handle(ListGroups, async (request, { groups }) =>
+  groups.list(request.statesFilter, request.typesFilter),
+)

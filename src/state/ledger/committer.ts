@@ -1,0 +1,370 @@
+import type { Clock } from '../../base/clock.js'
+import { OverloadedError, type StoreError, UnavailableError } from '../../base/errors.js'
+import type { Log } from '../../base/log.js'
+import type { Random } from '../../base/random.js'
+import type { ObjectStore } from '../store/object-store.js'
+import { type DecodedEntry, encodeHead, type Part } from './entry.js'
+import type { Fold } from './fold.js'
+import { putUntilAnswered } from './insistent-put.js'
+import { entryKey, laneKey } from './keys.js'
+import type { Lanes } from './lanes.js'
+import type { LedgerObserver } from './observer.js'
+import { buildPart, type PartContent, type Proposal } from './part-builder.js'
+import type { Traffic } from './traffic.js'
+
+export interface CommitterSettings {
+  /** Least time between two flushes, milliseconds: what a paid store is spared. 0: flush as soon as nothing blocks it. */
+  flushIntervalMs: number
+  /** A flush takes proposals up to so many bytes of record batches, and at least one. */
+  flushBytes: number
+  /** Puts of entries and parts that may be under way at once. */
+  maxInflightEntries: number
+  /** Bytes of record batches that may wait; more are refused. */
+  waitingBytesMax: number
+}
+
+export interface CommitterOptions extends CommitterSettings {
+  store: ObjectStore
+  fold: Fold
+  traffic: Traffic
+  lanes: Lanes
+  clock: Clock
+  random: Random
+  log: Log
+  observer: LedgerObserver
+  ledger: number
+  writer: number
+  /** Somebody else has a place that we wanted: it is to be read. */
+  onConflict(): void
+  /** An entry of ours, begun to be stored at `since` (monotonic), stands at that place. */
+  onStored(sequence: number, since: number): void
+  /** The ledger can't be written any more. */
+  onFatal(error: unknown): void
+}
+
+/** The ledger is quiet when nothing was written for so many put latencies, and for at least so long, milliseconds. */
+const quietPuts = 8
+const quietMsMin = 100
+/** A part that waits in its lane for longer than this, or up to twice as long, is put into the ledger directly, milliseconds. */
+const patienceMs = 2_500
+
+/** A part that has not taken effect yet. Its content is fixed when it is made, wherever and how often it is stored. */
+interface PendingPart {
+  part: Part
+  content: PartContent
+  /** When it was made, or last put into the ledger for want of a sequencer (monotonic). */
+  since: number
+  /** The place at which it is being stored, or was stored and not yet applied; 0 while it has none. */
+  sequence: number
+  /** Whether it is in our lane, where a sequencer finds it. */
+  lane: 'no' | 'storing' | 'stored'
+  /** Where its body begins in the lane's object. */
+  lanePosition: number
+}
+
+/** An entry of ours whose place has not been applied yet. */
+interface Placement {
+  own: PendingPart[]
+  foreign: Part[]
+  /** The store has answered: what stands there, ours or another's, is to be read or applied. */
+  isAnswered: boolean
+}
+
+/**
+ * Group commit: makes what waits into parts, and has them ordered. While a collision is unlikely it puts them into the
+ * ledger itself, at the tail, several entries under way at once. Where others are writing, it leaves them in its lane,
+ * for the sequencer to find; and is it the sequencer itself, it orders with its own parts those it finds in the lanes.
+ * Parts that lost their place, or were void, are placed again: the writer-index rule makes that safe.
+ */
+export class Committer {
+  readonly #options: CommitterOptions
+  #queue: Proposal[] = []
+  #queueBytes = 0
+  readonly #pending = new Map<number, PendingPart>()
+  readonly #placements = new Map<number, Placement>()
+  /** Parts of others that are in a placement. */
+  readonly #placedForeign = new Set<string>()
+  #putsUnderWay = 0
+  #lastIndex = 0
+  /** The next place to try. */
+  #place = 0
+  #lastFlushAt = Number.NEGATIVE_INFINITY
+  #notBefore = Number.NEGATIVE_INFINITY
+  #putMs = 1
+  #pumpIsDue = false
+  #timerIsSet = false
+  #failingSince: number | undefined
+  #lastFailure = ''
+  #closed: Error | undefined
+  #isStopped = false
+  #onIdle: (() => void) | undefined
+
+  constructor(options: CommitterOptions) {
+    this.#options = options
+  }
+
+  /** How long a put takes, milliseconds; a moving average. */
+  get putMs(): number {
+    return this.#putMs
+  }
+
+  /** Queues a proposal. It keeps its place among this instance's proposals. */
+  propose(proposal: Proposal): void {
+    if (this.#closed !== undefined) throw this.#closed
+    if (proposal.kind === 'append') {
+      const { length } = proposal.batch.batch
+      if (this.#queueBytes + length > this.#options.waitingBytesMax)
+        throw new OverloadedError(`${this.#queueBytes} bytes of record batches already wait to be stored`)
+      this.#queueBytes += length
+    }
+    this.#queue.push(proposal)
+    this.pumpSoon()
+  }
+
+  /** Whether the store is yet to say what stands at that place, where we are storing an entry. */
+  isPutting(sequence: number): boolean {
+    return this.#placements.get(sequence)?.isAnswered === false
+  }
+
+  /** How long puts have been failing, and why; undefined while they succeed. */
+  failure(): { forMs: number; reason: string } | undefined {
+    if (this.#failingSince === undefined) return undefined
+    return { forMs: this.#options.clock.monotonic() - this.#failingSince, reason: this.#lastFailure }
+  }
+
+  /** The bytes of a part of ours that is being applied; undefined if it is not one of this process. */
+  bodyOf(index: number): readonly Buffer[] | undefined {
+    return this.#pending.get(index)?.content.body
+  }
+
+  /** A part of ours took effect. */
+  partApplied(index: number, outcomes: unknown[]): void {
+    const pending = this.#pending.get(index)
+    if (pending === undefined) return
+    this.#pending.delete(index)
+    pending.content.settle(outcomes)
+    if (this.#pending.size === 0 && this.#queue.length === 0) this.#onIdle?.()
+  }
+
+  /** What stood at a place has been applied: parts that wanted it and did not take effect need another. */
+  entryApplied(sequence: number, entry: DecodedEntry): void {
+    const placement = this.#placements.get(sequence)
+    if (placement !== undefined) {
+      this.#placements.delete(sequence)
+      const { writer, observer, clock, random } = this.#options
+      if (entry.writer !== writer) {
+        observer.conflict()
+        this.#notBefore = clock.monotonic() + random.next() * this.#putMs
+      }
+      for (const pending of placement.own) pending.sequence = 0
+      for (const part of placement.foreign) this.#placedForeign.delete(nameOf(part))
+    }
+    if (this.#queue.length > 0 || this.#pending.size > 0) this.pumpSoon()
+  }
+
+  /**
+   * Takes no more proposals, and waits until all have taken effect, at most `timeoutMs`; then the rest is rejected,
+   * its outcome unknown.
+   */
+  async close(timeoutMs: number): Promise<void> {
+    this.#closed ??= new UnavailableError('this instance is shutting down')
+    if (this.#pending.size > 0 || this.#queue.length > 0)
+      await new Promise<void>((resolve) => {
+        const timer = this.#options.clock.after(timeoutMs, resolve)
+        this.#onIdle = () => {
+          timer.cancel()
+          resolve()
+        }
+      })
+    this.fail(this.#closed)
+  }
+
+  /** Rejects all that waits and will come. */
+  fail(error: Error): void {
+    this.#closed = error
+    this.#isStopped = true
+    const queue = this.#queue
+    this.#queue = []
+    this.#queueBytes = 0
+    for (const proposal of queue) (proposal.kind === 'append' ? proposal.request : proposal).reject(error)
+    for (const pending of this.#pending.values()) pending.content.reject(error)
+    this.#pending.clear()
+  }
+
+  /** Goes on, once what has come in together is handled, so that it goes into one flush. */
+  pumpSoon(): void {
+    if (this.#pumpIsDue) return
+    this.#pumpIsDue = true
+    this.#options.clock.soon(() => {
+      this.#pumpIsDue = false
+      this.#pump()
+    })
+  }
+
+  #pumpAfter(ms: number): void {
+    if (this.#timerIsSet) return
+    this.#timerIsSet = true
+    this.#options.clock.after(ms, () => {
+      this.#timerIsSet = false
+      this.#pump()
+    })
+  }
+
+  #pump(): void {
+    const { clock, maxInflightEntries, traffic } = this.#options
+    while (this.#putsUnderWay < maxInflightEntries && !this.#isStopped) {
+      const now = clock.monotonic()
+      if (now < this.#notBefore) {
+        this.#pumpAfter(this.#notBefore - now)
+        return
+      }
+      if (this.#queue.length > 0) this.#flushIfDue(now)
+      const isCrowded = traffic.isCrowded(this.#putMs, this.#quietMs())
+      if (!(isCrowded ? this.#storeInLane(now) : this.#storeInLedger())) return
+    }
+  }
+
+  #quietMs(): number {
+    return Math.max(quietMsMin, quietPuts * this.#putMs)
+  }
+
+  #flushIfDue(now: number): void {
+    const { flushIntervalMs, flushBytes } = this.#options
+    const waitMs = this.#lastFlushAt + flushIntervalMs - now
+    if (waitMs > 0 && this.#queueBytes < flushBytes) this.#pumpAfter(waitMs)
+    else this.#makePart(now)
+  }
+
+  #makePart(now: number): void {
+    const { flushBytes, clock, writer } = this.#options
+    let bytes = 0
+    let count = 0
+    for (const proposal of this.#queue) {
+      const length = proposal.kind === 'append' ? proposal.batch.batch.length : 0
+      if (count > 0 && bytes + length > flushBytes) break
+      bytes += length
+      count++
+    }
+    const content = buildPart(count === this.#queue.length ? this.#queue : this.#queue.slice(0, count))
+    this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count)
+    this.#queueBytes -= bytes
+    this.#lastFlushAt = now
+    const index = ++this.#lastIndex
+    const { commands, bodyLength } = content
+    const part: Part = { writer, index, timeMs: clock.now(), commands, bodyLength, lanePosition: 0 }
+    this.#pending.set(index, { part, content, since: now, sequence: 0, lane: 'no', lanePosition: 0 })
+  }
+
+  /** Begins to store the next part in our lane; false if there is none. Takes over if there is no sequencer. */
+  #storeInLane(now: number): boolean {
+    for (const pending of this.#pending.values()) {
+      if (pending.lane !== 'no' || pending.sequence !== 0) continue
+      pending.lane = 'storing'
+      this.#underWay(this.#putInLane(pending))
+      return true
+    }
+    const [oldest] = this.#pending.values()
+    if (oldest === undefined) return false
+    const { random, traffic } = this.#options
+    const quietMs = this.#quietMs()
+    const waitedMs = now - oldest.since
+    const isQuiet = now - traffic.lastEntryAt > quietMs * (0.6 + 0.4 * random.next()) && waitedMs > 0.6 * quietMs
+    if (!isQuiet && waitedMs < patienceMs * (1 + random.next())) {
+      this.#pumpAfter(quietMs / 10)
+      return false
+    }
+    oldest.since = now
+    return this.#storeInLedger()
+  }
+
+  /** Begins to store all that waits, ours and what is known to wait in the lanes, at the tail; false if nothing does. */
+  #storeInLedger(): boolean {
+    const { fold, lanes, flushBytes } = this.#options
+    const placement: Placement = { own: [], foreign: [], isAnswered: false }
+    let bytes = 0
+    for (const pending of this.#pending.values()) {
+      if (pending.sequence !== 0) continue
+      bytes += pending.part.bodyLength
+      if (placement.own.length > 0 && bytes > flushBytes) break
+      placement.own.push(pending)
+    }
+    for (const part of lanes.waiting((found) => this.#placedForeign.has(nameOf(found)))) {
+      bytes += part.commands.length
+      if (placement.foreign.length > 0 && bytes > flushBytes) break
+      placement.foreign.push(part)
+    }
+    if (placement.own.length === 0 && placement.foreign.length === 0) return false
+    const sequence = Math.max(this.#place, fold.next)
+    this.#place = sequence + 1
+    for (const pending of placement.own) pending.sequence = sequence
+    for (const part of placement.foreign) this.#placedForeign.add(nameOf(part))
+    this.#placements.set(sequence, placement)
+    this.#underWay(this.#putInLedger(sequence, placement))
+    return true
+  }
+
+  #underWay(put: Promise<void>): void {
+    this.#putsUnderWay++
+    put
+      .catch((error: unknown) => this.#options.onFatal(error))
+      .finally(() => {
+        this.#putsUnderWay--
+        this.pumpSoon()
+      })
+  }
+
+  async #putInLedger(sequence: number, placement: Placement): Promise<void> {
+    const { fold, clock, observer, writer, ledger, onStored, onConflict } = this.#options
+    const inline: Buffer[] = []
+    const parts = placement.own.map((pending) => {
+      if (pending.lane === 'stored') return { ...pending.part, lanePosition: pending.lanePosition }
+      inline.push(...pending.content.body)
+      return pending.part
+    })
+    parts.push(...placement.foreign)
+    const head = encodeHead(writer, parts)
+    const since = clock.monotonic()
+    const outcome = await this.#put(entryKey(ledger, sequence), [head, ...inline], () => fold.has(sequence))
+    placement.isAnswered = true
+    if (outcome === 'created') {
+      const ms = clock.monotonic() - since
+      this.#putMs += (ms - this.#putMs) * 0.1
+      observer.entryStored(
+        ms / 1_000,
+        inline.reduce((sum, piece) => sum + piece.length, head.length),
+      )
+      fold.offer(sequence, { writer, parts, bodyPosition: head.length })
+      onStored(sequence, since)
+    } else if (!fold.has(sequence) && !this.#isStopped) onConflict()
+  }
+
+  async #putInLane(pending: PendingPart): Promise<void> {
+    const { ledger, writer, clock } = this.#options
+    const { part, content } = pending
+    const head = encodeHead(writer, [part])
+    const since = clock.monotonic()
+    const isMoot = () => !this.#pending.has(part.index)
+    // Nobody else writes under this name: if it exists, it is what an earlier attempt stored.
+    await this.#put(laneKey(ledger, writer, part.index), [head, ...content.body], isMoot)
+    this.#putMs += (clock.monotonic() - since - this.#putMs) * 0.1
+    pending.lane = 'stored'
+    pending.lanePosition = head.length
+  }
+
+  async #put(key: string, body: readonly Buffer[], isMoot: () => boolean) {
+    const { store, clock, random, log } = this.#options
+    const onFailure = (error: StoreError) => this.#putFailed(error)
+    const ends = () => isMoot() || this.#isStopped
+    const outcome = await putUntilAnswered({ store, clock, random, log, key, body, isMoot: ends, onFailure })
+    if (outcome !== 'moot') this.#failingSince = undefined
+    return outcome
+  }
+
+  #putFailed(error: StoreError): void {
+    this.#options.observer.putFailed()
+    this.#failingSince ??= this.#options.clock.monotonic()
+    this.#lastFailure = error.message
+  }
+}
+
+const nameOf = ({ writer, index }: Part) => `${writer}/${index}`

@@ -1,0 +1,172 @@
+import type { Clock, Timer } from '../../base/clock.js'
+import { messageOf } from '../../base/errors.js'
+import type { Log } from '../../base/log.js'
+import type { ObjectStore } from '../store/object-store.js'
+import { type DecodedEntry, decodeEntry, headLength } from './entry.js'
+import type { Fold } from './fold.js'
+import { entriesFolder, entryKey } from './keys.js'
+
+/** The first read of an entry asks for so many bytes: its head, and its body too if it is small. */
+const firstReadBytes = 64 * 1024
+/** Entries asked for at once when there are many to catch up with. */
+const windowMax = 32
+/** After an entry of another writer the next is looked for often, for so long, milliseconds. */
+const hotMs = 2_000
+/** When nobody else writes, the next entry is looked for this much less often, and at least once a second. */
+const idleFactor = 10
+const idlePollMsMax = 1_000
+
+export interface FollowerOptions {
+  store: ObjectStore
+  fold: Fold
+  clock: Clock
+  log: Log
+  ledger: number
+  /** Time between two looks for the next entry while others write, milliseconds. */
+  pollIntervalMs: number
+  /** Whether this instance is just storing an entry at that place: then its answer says what is there. */
+  isPutting(sequence: number): boolean
+  /** Bytes of an entry's body that came with its head. */
+  bodyRead(sequence: number, bodyPosition: number, body: Buffer): void
+  /** The ledger can't be followed any more: a corrupt or unknown entry. */
+  onFatal(error: unknown): void
+}
+
+/** Finds the entries that others write, and hands them to the fold. */
+export class Follower {
+  readonly #options: FollowerOptions
+  readonly #stopWatching: (() => void) | undefined
+  #closed = false
+  #wakes = 0
+  #wakeUp: (() => void) | undefined
+  #loop: Promise<void> | undefined
+  /** When the next place was last found empty, by the monotonic clock: the look began then. */
+  #tailConfirmedAt: number
+  #lastForeignAt = Number.NEGATIVE_INFINITY
+  #timer: Timer | undefined
+
+  constructor(options: FollowerOptions) {
+    this.#options = options
+    this.#tailConfirmedAt = Number.NEGATIVE_INFINITY
+    this.#stopWatching = options.store.watch?.(entriesFolder(options.ledger), () => this.wake())
+  }
+
+  /** Begins to follow. */
+  start(): void {
+    this.#loop = this.#follow().catch((error: unknown) => this.#options.onFatal(error))
+  }
+
+  /** Looks for the next entry at once. */
+  wake(): void {
+    this.#wakes++
+    this.#wakeUp?.()
+  }
+
+  /** Milliseconds since the tail was last known to be reached. */
+  tailAgeMs(): number {
+    return this.#options.clock.monotonic() - this.#tailConfirmedAt
+  }
+
+  /** Notes that everything acknowledged before `since` (monotonic) has been applied. */
+  confirmed(since: number): void {
+    if (since > this.#tailConfirmedAt) this.#tailConfirmedAt = since
+  }
+
+  /**
+   * Applies everything that anybody was acknowledged before the call.
+   * @throws StoreError if the store fails.
+   */
+  async confirmTail(): Promise<void> {
+    const since = this.#options.clock.monotonic()
+    await this.#catchUp(() => this.#tailConfirmedAt >= since, true)
+  }
+
+  /** Reads entries until a place is found empty, or `isDone`. */
+  async #catchUp(isDone: () => boolean, evenIfPutting: boolean): Promise<void> {
+    const { fold, clock } = this.#options
+    for (let window = 1; !isDone(); ) {
+      const since = clock.monotonic()
+      const first = fold.next
+      const found = await Promise.all(Array.from({ length: window }, (_, i) => this.#ask(first + i, evenIfPutting)))
+      if (!found[0]) {
+        // Whoever was acknowledged before the look stands before the place that was still empty then.
+        if (evenIfPutting || !this.#options.isPutting(first)) this.confirmed(since)
+        return
+      }
+      window = found.every(Boolean) ? Math.min(window * 2, windowMax) : 1
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#stopWatching?.()
+    this.wake()
+    await this.#loop
+  }
+
+  async #follow(): Promise<void> {
+    const { fold, log, isPutting } = this.#options
+    let failures = 0
+    while (!this.#closed) {
+      const wakes = this.#wakes
+      try {
+        if (!isPutting(fold.next)) await this.#catchUp(() => this.#closed, false)
+        if (failures > 0) log.info({ failures }, 'the ledger can be followed again')
+        failures = 0
+      } catch (error) {
+        if (!isRetriable(error)) throw error
+        failures++
+        if (failures === 1) log.warn({ error: messageOf(error) }, 'the ledger cannot be followed')
+      }
+      if (wakes === this.#wakes) await this.#sleep(this.#pause(failures))
+    }
+  }
+
+  #pause(failures: number): number {
+    const { clock, pollIntervalMs } = this.#options
+    if (failures > 0) return Math.min(50 * 2 ** Math.min(failures, 10), 1_000)
+    const isHot = clock.monotonic() - this.#lastForeignAt < hotMs
+    return isHot ? pollIntervalMs : Math.min(pollIntervalMs * idleFactor, idlePollMsMax)
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#timer?.cancel()
+        this.#wakeUp = undefined
+        resolve()
+      }
+      this.#wakeUp = done
+      this.#timer = this.#options.clock.after(ms, done)
+      if (this.#closed) done()
+    })
+  }
+
+  /** Looks for one entry; whether it is there. */
+  async #ask(sequence: number, evenIfPutting: boolean): Promise<boolean> {
+    const { fold, isPutting, store, ledger } = this.#options
+    if (fold.has(sequence)) return true
+    if (!evenIfPutting && isPutting(sequence)) return false
+    const key = entryKey(ledger, sequence)
+    const read = await store.get(key, { position: 0, length: firstReadBytes })
+    if (read === undefined) return false
+    if (fold.has(sequence)) return true
+    const entry = await this.#decode(key, read.bytes)
+    this.#lastForeignAt = this.#options.clock.monotonic()
+    if (read.bytes.length > entry.bodyPosition)
+      this.#options.bodyRead(sequence, entry.bodyPosition, read.bytes.subarray(entry.bodyPosition))
+    fold.offer(sequence, entry)
+    return true
+  }
+
+  async #decode(key: string, start: Buffer): Promise<DecodedEntry> {
+    const length = headLength(start, key)
+    if (length <= start.length) return decodeEntry(start, key)
+    const whole = await this.#options.store.get(key, { position: 0, length })
+    return decodeEntry(whole?.bytes ?? start, key)
+  }
+}
+
+function isRetriable(error: unknown): boolean {
+  return error instanceof Error && error.name === 'StoreError'
+}

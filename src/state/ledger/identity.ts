@@ -1,0 +1,74 @@
+import { CorruptObjectError, StoreError, UnavailableError } from '../../base/errors.js'
+import type { Random } from '../../base/random.js'
+import type { ObjectStore } from '../store/object-store.js'
+import { clusterKey, numberOfKey, writerKey, writersPrefix } from './keys.js'
+
+/** The format of everything in the store that this code writes. */
+const storeFormat = 1
+/** Numbers that may be found taken, or whose claim may fail, before a start gives up. */
+const claimsMax = 1_000
+
+export interface ClusterIdentity {
+  clusterId: string
+  format: number
+  ledgers: number
+}
+
+/**
+ * Which cluster the store holds; makes a new one of an empty store. Several instances may do so at once: one wins.
+ * @throws UnavailableError if the store is of a later format.
+ */
+export async function openIdentity(store: ObjectStore, random: Random): Promise<ClusterIdentity> {
+  const existing = await readIdentity(store)
+  if (existing !== undefined) return existing
+  // Kafka's cluster ids are UUIDs in URL-safe base64 without padding.
+  const clusterId = Buffer.from(random.hex(16), 'hex').toString('base64url')
+  const identity: ClusterIdentity = { clusterId, format: storeFormat, ledgers: 1 }
+  await store.putIfAbsent(clusterKey, [Buffer.from(`${JSON.stringify(identity)}\n`)])
+  const stored = await readIdentity(store)
+  if (stored === undefined) throw new UnavailableError(`${store.url} lost ${clusterKey} right after it was stored`)
+  return stored
+}
+
+async function readIdentity(store: ObjectStore): Promise<ClusterIdentity | undefined> {
+  const object = await store.get(clusterKey)
+  if (object === undefined) return undefined
+  const identity = parse(object.bytes, store.url)
+  if (identity.format > storeFormat)
+    throw new UnavailableError(
+      `${store.url} has format ${identity.format}, this version reads up to ${storeFormat}: use a newer one`,
+    )
+  return identity
+}
+
+function parse(bytes: Buffer, url: string): ClusterIdentity {
+  try {
+    const identity = JSON.parse(bytes.toString()) as Partial<ClusterIdentity>
+    const { clusterId, format, ledgers } = identity
+    if (typeof clusterId === 'string' && typeof format === 'number' && typeof ledgers === 'number')
+      return { clusterId, format, ledgers }
+  } catch (cause) {
+    throw new CorruptObjectError(`${clusterKey} in ${url} is not JSON`, { cause })
+  }
+  throw new CorruptObjectError(`${clusterKey} in ${url} lacks clusterId, format or ledgers`)
+}
+
+/**
+ * Claims a writer number that nobody had before: the smallest not yet taken. A claim of unknown outcome is left
+ * alone, since it cannot be told from somebody else's; the next number does as well.
+ */
+export async function claimWriter(store: ObjectStore, ledger: number, random: Random): Promise<number> {
+  let last = 0
+  for await (const object of store.list(writersPrefix(ledger))) last = Math.max(last, numberOfKey(object.key))
+  const body = Buffer.from(random.hex(8))
+  let failure: StoreError | undefined
+  for (let claim = last + 1; claim <= last + claimsMax; claim++) {
+    try {
+      if ((await store.putIfAbsent(writerKey(ledger, claim), [body])) === 'created') return claim
+    } catch (error) {
+      if (!(error instanceof StoreError) || !error.retry) throw error
+      failure = error
+    }
+  }
+  throw failure ?? new UnavailableError(`no writer number could be claimed in ${store.url}`)
+}

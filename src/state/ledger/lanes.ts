@@ -1,0 +1,187 @@
+import type { Clock } from '../../base/clock.js'
+import { CorruptObjectError, messageOf, StoreError } from '../../base/errors.js'
+import type { Log } from '../../base/log.js'
+import type { ObjectStore } from '../store/object-store.js'
+import type { State } from '../views/state.js'
+import { decodeEntry, headLength, type Part } from './entry.js'
+import { laneKey, writerKey } from './keys.js'
+
+/** The first read of a lane's object asks for so many bytes: its head, and its body too if it is small. */
+const firstReadBytes = 64 * 1024
+/** Places of one lane asked for at once, while it is busy. */
+const aheadMax = 4
+/** A lane that gave something lately is looked at this often, another one once a second, milliseconds. */
+const hotMs = 15
+const hotForMs = 2_000
+const coldMs = 1_000
+/** Whether it has to look at all is asked this often, milliseconds. */
+const idleMs = 200
+/** New writers are looked for this often, milliseconds. */
+const writersMs = 500
+/** A writer that wrote nothing for so long, by its own clock, is not looked at any more: it must speak up itself. */
+const silentMs = 60 * 60_000
+/** Writers numbered just below this one that may be there without having written yet. */
+const youngWriters = 16
+
+export interface LanesOptions {
+  store: ObjectStore
+  clock: Clock
+  log: Log
+  ledger: number
+  writer: number
+  state: State
+  /** Whether this instance is to look for what waits in the lanes: it is the sequencer, or about to be. */
+  isWanted(): boolean
+  /** Something was found. */
+  onFound(): void
+  /** Bytes of a part's body that came with its head. */
+  bodyRead(part: Part, body: Buffer): void
+}
+
+interface Lane {
+  /** Parts found and not yet effective, by index. */
+  found: Map<number, Part>
+  /** Places being asked for. */
+  asking: Set<number>
+  lastFoundAt: number
+  lastAskedAt: number
+}
+
+/**
+ * The sequencer's view of the lanes, in which the other writers leave their parts: nobody competes there, and nobody
+ * has to be told. It looks a few places ahead, often where there is traffic, seldom where there is none.
+ */
+export class Lanes {
+  readonly #options: LanesOptions
+  readonly #lanes = new Map<number, Lane>()
+  /** The highest writer number known to be claimed. */
+  #lastWriter: number
+  #lastWriterAskedAt = Number.NEGATIVE_INFINITY
+  #isAskingForWriter = false
+  #isClosed = false
+
+  constructor(options: LanesOptions) {
+    this.#options = options
+    this.#lastWriter = options.writer
+    for (let young = Math.max(1, options.writer - youngWriters); young < options.writer; young++) this.#add(young)
+  }
+
+  /** Looks now and then, as long as it is wanted. */
+  start(): void {
+    if (this.#isClosed) return
+    const isWanted = this.#options.isWanted()
+    if (isWanted) this.#look()
+    this.#options.clock.after(isWanted ? hotMs : idleMs, () => this.start())
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  /** A writer is there: it has a lane. */
+  noteWriter(writer: number): void {
+    if (writer !== this.#options.writer && !this.#lanes.has(writer)) this.#add(writer)
+    if (writer > this.#lastWriter) this.#lastWriter = writer
+  }
+
+  /** The parts that may take effect next, in the order of each writer, but for those that are placed already. */
+  waiting(isPlaced: (part: Part) => boolean): Part[] {
+    const parts: Part[] = []
+    for (const [writer, { found }] of this.#lanes) {
+      const last = this.#options.state.writers.lastIndex(writer)
+      for (const index of found.keys()) if (index <= last) found.delete(index)
+      for (let index = last + 1; ; index++) {
+        const part = found.get(index)
+        if (part === undefined) break
+        if (!isPlaced(part)) parts.push(part)
+      }
+    }
+    return parts
+  }
+
+  #add(writer: number): void {
+    const never = Number.NEGATIVE_INFINITY
+    this.#lanes.set(writer, { found: new Map(), asking: new Set(), lastFoundAt: never, lastAskedAt: never })
+  }
+
+  #look(): void {
+    const { clock, state } = this.#options
+    const now = clock.monotonic()
+    if (now - this.#lastWriterAskedAt >= writersMs) this.#askForWriter(now)
+    for (const [writer, lane] of this.#lanes) {
+      if (state.writers.isRetired(writer) || this.#isSilent(writer)) {
+        this.#lanes.delete(writer)
+        continue
+      }
+      const isHot = now - lane.lastFoundAt < hotForMs
+      if (!isHot && now - lane.lastAskedAt < coldMs) continue
+      lane.lastAskedAt = now
+      let next = state.writers.lastIndex(writer) + 1
+      while (lane.found.has(next)) next++
+      for (let index = next; index < next + (isHot ? aheadMax : 1); index++) this.#ask(writer, lane, index)
+    }
+  }
+
+  #isSilent(writer: number): boolean {
+    const lastMs = this.#options.state.writers.lastTimeMs(writer)
+    return lastMs !== undefined && this.#options.clock.now() - lastMs > silentMs
+  }
+
+  #ask(writer: number, lane: Lane, index: number): void {
+    if (lane.asking.has(index) || lane.found.has(index)) return
+    lane.asking.add(index)
+    this.#read(writer, index)
+      .then((part) => {
+        if (part === undefined || index <= this.#options.state.writers.lastIndex(writer)) return
+        lane.found.set(index, part)
+        lane.lastFoundAt = this.#options.clock.monotonic()
+        this.#options.onFound()
+        // Where one is there may be more.
+        if (this.#options.isWanted()) this.#ask(writer, lane, index + 1)
+      })
+      .catch((error: unknown) => this.#complain(error))
+      .finally(() => lane.asking.delete(index))
+  }
+
+  async #read(writer: number, index: number): Promise<Part | undefined> {
+    const { store, ledger } = this.#options
+    const key = laneKey(ledger, writer, index)
+    const start = await store.get(key, { position: 0, length: firstReadBytes })
+    if (start === undefined) return undefined
+    const length = headLength(start.bytes, key)
+    const read = length <= start.bytes.length ? start : await store.get(key, { position: 0, length })
+    const { parts, bodyPosition } = decodeEntry(read?.bytes ?? start.bytes, key)
+    const [part] = parts
+    if (parts.length !== 1 || part === undefined || part.writer !== writer || part.index !== index)
+      throw new CorruptObjectError(`${key} holds another part than its name says`)
+    const carried = { ...part, lanePosition: bodyPosition }
+    if (start.bytes.length > bodyPosition) this.#options.bodyRead(carried, start.bytes.subarray(bodyPosition))
+    return carried
+  }
+
+  #askForWriter(now: number): void {
+    if (this.#isAskingForWriter) return
+    this.#isAskingForWriter = true
+    this.#lastWriterAskedAt = now
+    const { store, ledger } = this.#options
+    const next = this.#lastWriter + 1
+    store
+      .get(writerKey(ledger, next))
+      .then((claim) => {
+        if (claim === undefined) return
+        this.noteWriter(next)
+        // Several may have come since the last look.
+        this.#lastWriterAskedAt = Number.NEGATIVE_INFINITY
+      })
+      .catch((error: unknown) => this.#complain(error))
+      .finally(() => {
+        this.#isAskingForWriter = false
+      })
+  }
+
+  /** A lane that can't be read is looked at again later; its owner takes over if it has to wait too long. */
+  #complain(error: unknown): void {
+    if (error instanceof StoreError) this.#options.log.debug({ error: error.message }, 'a lane cannot be read')
+    else this.#options.log.error({ error: messageOf(error) }, 'a lane holds what it should not')
+  }
+}

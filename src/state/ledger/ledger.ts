@@ -1,0 +1,264 @@
+import type { Clock } from '../../base/clock.js'
+import { CorruptObjectError, messageOf, StoreError, UnavailableError } from '../../base/errors.js'
+import type { Log } from '../../base/log.js'
+import type { Random } from '../../base/random.js'
+import type { AppendOutcome, BatchToAppend } from '../cluster.js'
+import type { ObjectStore } from '../store/object-store.js'
+import type { CommandKind, CommandOf, OutcomeOf } from '../views/commands.js'
+import type { State } from '../views/state.js'
+import type { BodyPlace, ObjectRef, StateEvents } from '../views/view.js'
+import { Barrier } from './barrier.js'
+import { Committer, type CommitterSettings } from './committer.js'
+import type { DecodedEntry, Part } from './entry.js'
+import { EventHub } from './event-hub.js'
+import { Fold } from './fold.js'
+import { Follower } from './follower.js'
+import { claimWriter } from './identity.js'
+import { Lanes } from './lanes.js'
+import type { LedgerObserver } from './observer.js'
+import type { AppendRequest, BatchNumbers } from './part-builder.js'
+import type { Proposer } from './proposer.js'
+import { encodeSnapshot, loadSnapshot, storeSnapshot } from './snapshot.js'
+import { Traffic } from './traffic.js'
+
+export interface LedgerSettings extends CommitterSettings {
+  /** Time between two looks for entries of others while there are such, milliseconds; ten times that otherwise. */
+  pollIntervalMs: number
+  /** Entries between two snapshots. */
+  snapshotEntries: number
+}
+
+export interface LedgerOptions {
+  store: ObjectStore
+  clock: Clock
+  random: Random
+  log: Log
+  observer: LedgerObserver
+  settings: LedgerSettings
+  /** Takes record bytes that this instance has in memory anyway: just written, or read with an entry's head. */
+  keepBytes(object: ObjectRef, position: number, pieces: readonly Buffer[]): void
+  /** The ledger can be neither followed nor written any more (corrupt, of a later format): the process must stop. */
+  onFatal(error: Error): void
+}
+
+/** The only ledger, until there are several. */
+const ledgerNumber = 0
+/** A barrier is tried again when the store fails, for so long, milliseconds. */
+const barrierMs = 5_000
+/** Proposals under way are waited for at shutdown, at most so long, milliseconds. */
+const drainMs = 10_000
+/** At shutdown a snapshot is written if a start would have to read more entries than this. */
+const entriesWorthASnapshot = 200
+
+/** One ordered log of commands in the store, and the state folded from it. */
+export class Ledger implements Proposer {
+  readonly writer: number
+  readonly #options: LedgerOptions
+  readonly #fold: Fold
+  readonly #follower: Follower
+  readonly #committer: Committer
+  readonly #lanes: Lanes
+  readonly #traffic: Traffic
+  readonly #barrier: Barrier
+  readonly #events = new EventHub()
+  #snapshotSequence: number
+  #snapshotIsUnderWay: Promise<void> | undefined
+  #failure: Error | undefined
+
+  /** Loads the newest snapshot and the entries after it, and claims a writer number. */
+  static async open(options: LedgerOptions): Promise<Ledger> {
+    const { state, next } = await loadSnapshot(options.store, ledgerNumber, options.log)
+    const writer = await claimWriter(options.store, ledgerNumber, options.random)
+    const ledger = new Ledger(options, state, next, writer)
+    await ledger.#follower.confirmTail()
+    ledger.#fold.events = ledger.#events
+    ledger.#follower.start()
+    ledger.#lanes.start()
+    options.log.info({ writer, snapshot: next - 1, entries: ledger.#fold.next - next }, 'ledger opened')
+    return ledger
+  }
+
+  private constructor(options: LedgerOptions, state: State, next: number, writer: number) {
+    const { store, clock, random, log, observer, settings } = options
+    this.#options = options
+    this.writer = writer
+    this.#snapshotSequence = next - 1
+    const fold = new Fold(state, next, { listener: this, observer, writer })
+    this.#fold = fold
+    const onFatal = (error: unknown) => this.#fatal(error)
+    this.#follower = new Follower({
+      store,
+      fold,
+      clock,
+      log,
+      ledger: ledgerNumber,
+      pollIntervalMs: settings.pollIntervalMs,
+      isPutting: (sequence) => this.#committer.isPutting(sequence),
+      bodyRead: (sequence, position, body) => options.keepBytes({ writer: 0, number: sequence }, position, [body]),
+      onFatal,
+    })
+    const traffic = new Traffic(clock, writer)
+    this.#traffic = traffic
+    const lanes = new Lanes({
+      store,
+      clock,
+      log,
+      ledger: ledgerNumber,
+      writer,
+      state,
+      isWanted: () => traffic.isBusySequencer(this.#committer.putMs),
+      onFound: () => this.#committer.pumpSoon(),
+      bodyRead: (part, body) =>
+        options.keepBytes({ writer: part.writer, number: part.index }, part.lanePosition, [body]),
+    })
+    this.#lanes = lanes
+    this.#committer = new Committer({
+      ...settings,
+      store,
+      fold,
+      traffic,
+      lanes,
+      clock,
+      random,
+      log,
+      observer,
+      ledger: ledgerNumber,
+      writer,
+      onConflict: () => this.#follower.wake(),
+      onStored: (sequence, since) => {
+        if (fold.next > sequence) this.#follower.confirmed(since)
+      },
+      onFatal,
+    })
+    this.#barrier = new Barrier(() => this.#confirm())
+  }
+
+  get state(): State {
+    return this.#fold.state
+  }
+
+  /** Sequence number of the last applied entry. */
+  get sequence(): number {
+    return this.#fold.next - 1
+  }
+
+  propose<Kind extends CommandKind>(kind: Kind, command: CommandOf<Kind>): Promise<OutcomeOf<Kind>> {
+    return new Promise((resolve, reject) => {
+      this.#committer.propose({
+        kind: 'command',
+        name: kind,
+        command,
+        resolve: (outcome) => resolve(outcome as OutcomeOf<Kind>),
+        reject,
+      })
+    })
+  }
+
+  /** Proposes to append batches; one outcome for each, in their order. */
+  append(batches: readonly BatchToAppend[], numbers: readonly BatchNumbers[]): Promise<AppendOutcome[]> {
+    return new Promise((resolve, reject) => {
+      const request: AppendRequest = { outcomes: new Array(batches.length), missing: batches.length, resolve, reject }
+      if (batches.length === 0) resolve([])
+      for (let slot = 0; slot < batches.length; slot++)
+        this.#committer.propose({
+          kind: 'append',
+          batch: batches[slot] as BatchToAppend,
+          numbers: numbers[slot] as BatchNumbers,
+          request,
+          slot,
+        })
+    })
+  }
+
+  barrier(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    return this.#barrier.pass()
+  }
+
+  tailAgeMs(): number {
+    return this.#follower.tailAgeMs()
+  }
+
+  /** How long puts have been failing, and why. */
+  putFailure(): { forMs: number; reason: string } | undefined {
+    return this.#committer.failure()
+  }
+
+  listen(listener: Partial<StateEvents>): () => void {
+    return this.#events.add(listener)
+  }
+
+  /** A part took effect: who proposed its commands is answered, once the entry is applied, and its bytes are kept. */
+  partApplied(part: Part, outcomes: unknown[], body: BodyPlace): void {
+    if (part.writer !== this.writer) return
+    const pieces = this.#committer.bodyOf(part.index)
+    if (pieces !== undefined && pieces.length > 0) this.#options.keepBytes(body, body.position, pieces)
+    this.#committer.partApplied(part.index, outcomes)
+  }
+
+  entryApplied(sequence: number, entry: DecodedEntry, isEffective: boolean): void {
+    if (isEffective) this.#traffic.applied(entry.writer)
+    for (const part of entry.parts) this.#lanes.noteWriter(part.writer)
+    if (this.state.writers.isRetired(entry.writer)) this.#traffic.retired(entry.writer)
+    this.#committer.entryApplied(sequence, entry)
+    if (entry.writer === this.writer && sequence % this.#options.settings.snapshotEntries === 0) this.#snapshot()
+  }
+
+  /** Lets what is under way take effect, then stops. */
+  async close(): Promise<void> {
+    if (this.#failure === undefined) {
+      const goodBye = this.propose('retireWriter', {}).catch((error: unknown) =>
+        this.#options.log.warn({ error: messageOf(error) }, 'the ledger could not be told that this instance ends'),
+      )
+      await this.#committer.close(drainMs)
+      await goodBye
+    }
+    this.#lanes.close()
+    await this.#follower.close()
+    if (this.#failure === undefined && this.sequence - this.#snapshotSequence > entriesWorthASnapshot) this.#snapshot()
+    await this.#snapshotIsUnderWay
+  }
+
+  async #confirm(): Promise<void> {
+    const { clock } = this.#options
+    const deadline = clock.monotonic() + barrierMs
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#follower.confirmTail()
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error
+        const waitMs = Math.min(10 * 2 ** attempt, 500)
+        if (!error.retry || clock.monotonic() + waitMs > deadline)
+          throw new UnavailableError(`the ledger's tail cannot be confirmed: ${error.message}`, { cause: error })
+        await clock.sleep(waitMs)
+      }
+    }
+  }
+
+  /** Encodes the state as it is now, and stores it in the background; at most one at a time. */
+  #snapshot(): void {
+    if (this.#snapshotIsUnderWay !== undefined) return
+    const { store, clock, log, observer } = this.#options
+    const sequence = this.sequence
+    const since = clock.monotonic()
+    const bytes = encodeSnapshot(this.state, sequence)
+    const encoded = clock.monotonic()
+    this.#snapshotIsUnderWay = storeSnapshot(store, ledgerNumber, sequence, bytes)
+      .then(() => {
+        this.#snapshotSequence = sequence
+        observer.snapshotStored((encoded - since) / 1_000, (clock.monotonic() - since) / 1_000, bytes.length)
+      })
+      .catch((error: unknown) => log.warn({ error: messageOf(error) }, 'a snapshot could not be stored'))
+      .finally(() => {
+        this.#snapshotIsUnderWay = undefined
+      })
+  }
+
+  #fatal(cause: unknown): void {
+    if (this.#failure !== undefined) return
+    const hint = cause instanceof CorruptObjectError ? ' (the store is damaged)' : ''
+    this.#failure = new UnavailableError(`the ledger can't go on${hint}: ${messageOf(cause)}`, { cause })
+    this.#committer.fail(this.#failure)
+    this.#options.onFatal(this.#failure)
+  }
+}

@@ -1,0 +1,65 @@
+import { ErrorCode } from '../../protocol/error-codes.js'
+import { BatchPosition, maxTimestampOf, producerIdOf, recordCountOf } from '../../protocol/records/batch.js'
+import type { Logs, TopicId } from '../cluster.js'
+import type { Ledger } from '../ledger/ledger.js'
+import type { BatchNumbers } from '../ledger/part-builder.js'
+import type { LogBytes } from './log-bytes.js'
+import { availableBytes, readBatches } from './reader.js'
+import { offsetForTime, offsetOfMaxTimestamp } from './times.js'
+import { PartitionWatchers } from './watchers.js'
+
+/** Records of all partitions: appended through the ledger, read through the caches. */
+export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
+  const { state } = ledger
+  const watchers = new PartitionWatchers()
+  ledger.listen({ partitionChanged: (topicId, partition) => watchers.changed(topicId, partition) })
+  const logOf = (topicId: TopicId, partition: number) => state.partitions.get(topicId, partition)
+  return {
+    append: (batches) =>
+      ledger.append(
+        batches,
+        batches.map(({ batch }) => numbersOf(batch)),
+      ),
+
+    offsets: (topicId, partition) => logOf(topicId, partition)?.offsets(),
+
+    available(topicId, partition, offset, bytesMax) {
+      const log = logOf(topicId, partition)
+      return log === undefined ? 0 : availableBytes(log, offset, bytesMax)
+    },
+
+    async read(topicId, partition, offset, options) {
+      const log = logOf(topicId, partition)
+      return log === undefined ? { batches: [], bytes: 0 } : readBatches(bytes, log, offset, options)
+    },
+
+    async deleteRecords(topicId, partition, offset) {
+      if (logOf(topicId, partition) === undefined) await ledger.barrier()
+      if (logOf(topicId, partition) === undefined)
+        return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, logStartOffset: -1 }
+      return ledger.propose('deleteRecords', { topicId, partition, offset })
+    },
+
+    watch: (partitions, wake) => watchers.watch(partitions, wake),
+
+    async offsetForTime(topicId, partition, timestampMs) {
+      const log = logOf(topicId, partition)
+      return log === undefined ? undefined : offsetForTime(bytes, log, timestampMs)
+    },
+
+    async offsetOfMaxTimestamp(topicId, partition) {
+      const log = logOf(topicId, partition)
+      return log === undefined ? undefined : offsetOfMaxTimestamp(bytes, log)
+    },
+  }
+}
+
+function numbersOf(batch: Buffer): BatchNumbers {
+  return {
+    recordCount: recordCountOf(batch),
+    maxTimestampMs: maxTimestampOf(batch),
+    producerId: producerIdOf(batch),
+    producerEpoch: batch.readInt16BE(BatchPosition.producerEpoch),
+    baseSequence: batch.readInt32BE(BatchPosition.baseSequence),
+  }
+}

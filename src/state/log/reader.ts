@@ -1,0 +1,129 @@
+import { CorruptObjectError } from '../../base/errors.js'
+import {
+  batchHeaderBytes,
+  batchSizeOf,
+  lastOffsetDeltaOf,
+  patchedHeader,
+  patchedHeaderBytes,
+  patchInPlace,
+} from '../../protocol/records/batch.js'
+import type { ReadOptions, ReadResult } from '../cluster.js'
+import type { PartitionLog } from '../views/partition-log.js'
+import type { Range } from '../views/ranges.js'
+import type { LogBytes } from './log-bytes.js'
+
+/** Batches up to this size are copied, so that a fetch of many small ones does not become a list of many pieces, bytes. */
+const copiedBytesMax = 8 * 1024
+/** There is one leader for ever: the store. Its epoch never changes. */
+const leaderEpoch = 0
+
+/** A whole batch as it lies in the store, and the offset of its first record. */
+export interface PlacedBatch {
+  bytes: Buffer
+  baseOffset: number
+  /** The offset of its last record. */
+  lastOffset: number
+}
+
+/** The batches of a range's bytes, each with its place in the log. */
+export function* placedBatches(range: Range, pieces: readonly Buffer[]): Generator<PlacedBatch> {
+  let baseOffset = range.baseOffset
+  for (const piece of pieces)
+    for (let at = 0; at < piece.length; ) {
+      const size = piece.length - at < batchHeaderBytes ? 0 : batchSizeOf(piece, at)
+      if (size < batchHeaderBytes || at + size > piece.length)
+        throw new CorruptObjectError(`a stored record batch at offset ${baseOffset} has a size of ${size} bytes`)
+      const lastOffset = baseOffset + lastOffsetDeltaOf(piece, at)
+      yield { bytes: piece.subarray(at, at + size), baseOffset, lastOffset }
+      baseOffset = lastOffset + 1
+      at += size
+    }
+}
+
+/** Bytes that a read from `offset` would find, as far as the ranges tell; at most `bytesMax`. */
+export function availableBytes(log: PartitionLog, offset: number, bytesMax: number): number {
+  let bytes = 0
+  for (let index = log.ranges.find(offset); index < log.ranges.length && bytes < bytesMax; index++)
+    bytes += log.ranges.lengthAt(index)
+  return Math.min(bytes, bytesMax)
+}
+
+/** Reads whole batches, the first of which contains `offset`. */
+export async function readBatches(
+  bytes: LogBytes,
+  log: PartitionLog,
+  offset: number,
+  options: ReadOptions,
+): Promise<ReadResult> {
+  const result = new Batches(options)
+  for (let next = offset; !result.isFull && next < log.endOffset; ) {
+    const index = log.ranges.find(next)
+    if (index >= log.ranges.length) break
+    const range = log.ranges.at(index)
+    const pieces = bytes.find(range) ?? (await bytes.read(log.topicId, log.partition, range))
+    for (const batch of placedBatches(range, pieces)) {
+      if (batch.lastOffset < offset) continue
+      if (!result.add(batch)) break
+    }
+    next = range.endOffset
+  }
+  return result.finish()
+}
+
+/** Collects batches for a reader, each with its offset filled in. */
+class Batches {
+  isFull = false
+  readonly #options: ReadOptions
+  readonly #pieces: Buffer[] = []
+  /** Small batches that stand together, still to be copied. */
+  #small: PlacedBatch[] = []
+  #smallBytes = 0
+  #bytes = 0
+
+  constructor(options: ReadOptions) {
+    this.#options = options
+  }
+
+  /** Whether it was taken; if not, nothing more is. */
+  add(batch: PlacedBatch): boolean {
+    const size = batch.bytes.length
+    const isFirst = this.#bytes === 0 && this.#options.strict !== true
+    if (this.#bytes + size > this.#options.bytesMax && !isFirst) {
+      this.isFull = true
+      return false
+    }
+    this.#bytes += size
+    if (this.#bytes >= this.#options.bytesMax) this.isFull = true
+    if (size <= copiedBytesMax) {
+      this.#small.push(batch)
+      this.#smallBytes += size
+    } else {
+      this.#copySmall()
+      // The bytes are shared with other readers: they get their offset in a header of their own.
+      this.#pieces.push(
+        patchedHeader(batch.bytes, batch.baseOffset, leaderEpoch),
+        batch.bytes.subarray(patchedHeaderBytes),
+      )
+    }
+    return true
+  }
+
+  finish(): ReadResult {
+    this.#copySmall()
+    return { batches: this.#pieces, bytes: this.#bytes }
+  }
+
+  #copySmall(): void {
+    if (this.#small.length === 0) return
+    const copy = Buffer.allocUnsafe(this.#smallBytes)
+    let at = 0
+    for (const { bytes, baseOffset } of this.#small) {
+      bytes.copy(copy, at)
+      patchInPlace(copy, at, baseOffset, leaderEpoch)
+      at += bytes.length
+    }
+    this.#pieces.push(copy)
+    this.#small = []
+    this.#smallBytes = 0
+  }
+}

@@ -1,0 +1,159 @@
+import type { Clock } from '../base/clock.js'
+import { UnavailableError } from '../base/errors.js'
+import type { Log } from '../base/log.js'
+import type { Random } from '../base/random.js'
+import { ErrorCode } from '../protocol/error-codes.js'
+import type { Cluster, Leases, Logs, PipelineOffsets, Producers, Topics } from './cluster.js'
+import { leases } from './groups/leases.js'
+import { pipelineOffsets } from './groups/pipeline-offsets.js'
+import { openIdentity } from './ledger/identity.js'
+import { Ledger, type LedgerSettings } from './ledger/ledger.js'
+import { type LedgerObserver, noLedgerObserver } from './ledger/observer.js'
+import type { Proposer } from './ledger/proposer.js'
+import { type CacheObserver, LogBytes } from './log/log-bytes.js'
+import { clusterLogs } from './log/logs.js'
+import { Retention } from './log/retention.js'
+import type { ObjectStore } from './store/object-store.js'
+
+export interface ClusterSettings extends LedgerSettings {
+  /** Record bytes kept in memory for readers. */
+  cacheBytes: number
+}
+
+export interface ClusterOptions {
+  store: ObjectStore
+  clock: Clock
+  random: Random
+  log: Log
+  settings: ClusterSettings
+  ledgerObserver?: LedgerObserver
+  cacheObserver?: CacheObserver
+  /** This instance can't go on; `main` ends the process. */
+  onFatal(error: Error): void
+}
+
+/** A cluster, and what only `main` and the group coordinator may use of it. */
+export interface OpenCluster extends Cluster {
+  readonly proposer: Proposer
+  /** Sequence number of the last applied entry. */
+  ledgerSequence(): number
+  /** Record bytes in memory. */
+  cachedBytes(): number
+}
+
+/** Puts that fail, or a tail that is not seen, for longer than this make an instance unfit, milliseconds. */
+const unhealthyAfterMs = 5_000
+
+/**
+ * Opens the cluster that the store holds; makes one of an empty store.
+ * @throws StoreError, CorruptObjectError, UnavailableError if the store can't be read, written or understood.
+ */
+export async function openCluster(options: ClusterOptions): Promise<OpenCluster> {
+  const { store, clock, random, log, settings } = options
+  const identity = await openIdentity(store, random)
+  const bytes = new LogBytes({
+    store,
+    ledger: 0,
+    cacheBytes: settings.cacheBytes,
+    observer: options.cacheObserver ?? { lookedUp() {} },
+  })
+  const ledger = await Ledger.open({
+    store,
+    clock,
+    random,
+    log,
+    settings,
+    observer: options.ledgerObserver ?? noLedgerObserver,
+    keepBytes: (object, position, pieces) => bytes.keep(object, position, pieces),
+    onFatal: options.onFatal,
+  })
+  return new LedgerCluster({ ...options, clusterId: identity.clusterId, ledger, bytes })
+}
+
+class LedgerCluster implements OpenCluster {
+  readonly clusterId: string
+  readonly topics: Topics
+  readonly logs: Logs
+  readonly producers: Producers
+  readonly leases: Leases
+  readonly pipelineOffsets: PipelineOffsets
+  readonly #ledger: Ledger
+  readonly #bytes: LogBytes
+  readonly #store: ObjectStore
+  readonly #retention: Retention
+  readonly #leases: ReturnType<typeof leases>
+  #isClosed = false
+
+  constructor(options: ClusterOptions & { clusterId: string; ledger: Ledger; bytes: LogBytes }) {
+    const { ledger, random, clock, log, bytes } = options
+    this.clusterId = options.clusterId
+    this.#ledger = ledger
+    this.#bytes = bytes
+    this.#store = options.store
+    this.topics = clusterTopics(ledger, random)
+    this.logs = clusterLogs(ledger, bytes)
+    this.producers = clusterProducers(ledger)
+    this.#leases = leases({ proposer: ledger, clock, random, log })
+    this.leases = this.#leases
+    this.pipelineOffsets = pipelineOffsets({ proposer: ledger })
+    this.#retention = new Retention({ proposer: ledger, clock, random, log })
+  }
+
+  get proposer(): Proposer {
+    return this.#ledger
+  }
+
+  ledgerSequence(): number {
+    return this.#ledger.sequence
+  }
+
+  cachedBytes(): number {
+    return this.#bytes.bytes
+  }
+
+  barrier(): Promise<void> {
+    return this.#ledger.barrier()
+  }
+
+  unhealthy(): string | undefined {
+    if (this.#isClosed) return 'this instance is shutting down'
+    const failure = this.#ledger.putFailure()
+    if (failure !== undefined && failure.forMs > unhealthyAfterMs)
+      return `the store cannot be written for ${Math.round(failure.forMs / 1_000)} s: ${failure.reason}`
+    const ageMs = this.#ledger.tailAgeMs()
+    if (ageMs > unhealthyAfterMs) return `the store cannot be read for ${Math.round(ageMs / 1_000)} s`
+    return undefined
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#retention.close()
+    await this.#leases.close()
+    await this.#ledger.close()
+    await this.#store.close()
+  }
+}
+
+function clusterTopics(proposer: Proposer, random: Random): Topics {
+  const { state } = proposer
+  return {
+    byName: (name) => state.topics.byName(name),
+    byId: (id) => state.topics.byId(id),
+    all: () => state.topics.all(),
+    create: ({ name, partitionCount, configs }) =>
+      proposer.propose('createTopic', { name, id: random.hex(16), partitionCount, configs: [...configs] }),
+    delete: (id) => proposer.propose('deleteTopic', { id }),
+    createPartitions: (id, partitionCount) => proposer.propose('createPartitions', { id, partitionCount }),
+  }
+}
+
+function clusterProducers(proposer: Proposer): Producers {
+  return {
+    async init() {
+      const { producerId } = await proposer.propose('allocateProducerId', {})
+      if (!Number.isSafeInteger(producerId)) throw new UnavailableError('all producer ids have been given')
+      return { errorCode: ErrorCode.NONE, producerId, producerEpoch: 0 }
+    },
+  }
+}

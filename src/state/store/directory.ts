@@ -1,0 +1,264 @@
+import fs from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { Clock } from '../../base/clock.js'
+import { messageOf } from '../../base/errors.js'
+import type { Log } from '../../base/log.js'
+import type { Random } from '../../base/random.js'
+import { errnoOf, fromErrno } from './errno.js'
+import {
+  close,
+  fstat,
+  fsync,
+  link,
+  mkdir,
+  open,
+  readAll,
+  readAllBlocking,
+  unlink,
+  writeAll,
+  writeAllBlocking,
+} from './files.js'
+import { Folders, fsyncFolder } from './folders.js'
+import { checkKey } from './keys.js'
+import { listFolder } from './list-folder.js'
+import type { ByteRange, ListedObject, ListOptions, ObjectStore, PutOutcome, StoredObject } from './object-store.js'
+import { Pace } from './pace.js'
+import { sweepTemporaryFiles } from './sweep.js'
+
+export interface DirectoryStoreOptions {
+  /** The root folder; made if it does not exist. */
+  path: string
+  /** Whether an object is on the disk before its put resolves (default). Without, a power failure may lose it. */
+  fsync?: boolean
+  clock: Clock
+  random: Random
+  log: Log
+}
+
+/**
+ * Bodies and ranges up to so many bytes are copied on the event loop's own thread: some 100 µs, of which the thread
+ * pool would save nothing. Larger ones go through the pool, their other calls don't (see `Pace`).
+ */
+const blockingBytesMax = 256 * 1024
+/** What was written so recently, milliseconds, is read from memory; anything older may have to come from the disk. */
+const cachedMs = 60_000
+/** Deletions under way at once. */
+const deletionsMax = 8
+
+/**
+ * Objects as files below a folder, which processes of one machine, or of several on a network file system, may share.
+ *
+ * An object is written under a temporary name (`tmp/`), fsynced, and given its name by link(2), which fails if the
+ * name is taken: so it is there whole or not at all, and the file system decides who was first. Then the folder is
+ * fsynced, and only then the temporary name removed: as long as a file has two names it may not be durable yet.
+ *
+ * @throws StoreError when the folder can't be made or written to.
+ */
+export async function directoryStore(options: DirectoryStoreOptions): Promise<ObjectStore> {
+  const root = resolve(options.path)
+  const durable = options.fsync ?? true
+  const store = new DirectoryStore(root, durable, options)
+  await store.prepare()
+  return store
+}
+
+class DirectoryStore implements ObjectStore {
+  readonly kind = 'local'
+  readonly url: string
+  readonly #root: string
+  readonly #durable: boolean
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #folders: Folders
+  readonly #pace: Pace
+  readonly #temporaryName: string
+  #temporaryNames = 0
+  readonly #watchers = new Set<fs.FSWatcher>()
+  #sweep: Promise<void> = Promise.resolve()
+
+  constructor(root: string, durable: boolean, { clock, random, log }: DirectoryStoreOptions) {
+    this.url = `file:${root}`
+    this.#root = root
+    this.#durable = durable
+    this.#clock = clock
+    this.#log = log
+    this.#folders = new Folders(root, durable ? fsyncFolder : undefined)
+    this.#pace = new Pace(clock)
+    this.#temporaryName = `${root}/tmp/${process.pid}-${random.hex(6)}`
+  }
+
+  /** Makes the root and the folder of temporary files, and begins to sweep the latter. */
+  async prepare(): Promise<void> {
+    try {
+      const firstMade = await mkdir(this.#root, { recursive: true })
+      if (firstMade !== undefined) {
+        const end = dirname(firstMade)
+        for (let path = this.#root; path !== end; path = dirname(path)) await this.#folders.flush(dirname(path))
+      }
+      await this.#folders.ensure(`${this.#root}/tmp`)
+      const probe = this.#nextTemporaryName()
+      await close(await open(probe, 'wx'))
+      await unlink(probe)
+    } catch (error) {
+      throw fromErrno('opening the directory', this.#root, error)
+    }
+    this.#sweep = sweepTemporaryFiles(`${this.#root}/tmp`, this.#clock, this.#log)
+  }
+
+  async putIfAbsent(key: string, body: readonly Uint8Array[]): Promise<PutOutcome> {
+    checkKey(key)
+    const path = `${this.#root}/${key}`
+    const temporary = this.#nextTemporaryName()
+    const onLoop = this.#pace.mayBlock()
+    let isNamed = false
+    try {
+      if (onLoop && this.#pace.block(() => fs.statSync(path, { throwIfNoEntry: false })) !== undefined) {
+        await this.#folders.flush(dirname(path))
+        return 'exists'
+      }
+      const pieces = body.filter((piece) => piece.length > 0)
+      const fd = onLoop ? this.#pace.block(() => fs.openSync(temporary, 'wx')) : await open(temporary, 'wx')
+      try {
+        if (onLoop && bytesOf(pieces) <= blockingBytesMax) this.#pace.block(() => writeAllBlocking(fd, pieces))
+        else await writeAll(fd, pieces)
+        if (this.#durable) await fsync(fd)
+      } finally {
+        if (onLoop) fs.closeSync(fd)
+        else await close(fd)
+      }
+      const outcome = await this.#name(path, temporary, onLoop)
+      isNamed = outcome === 'created'
+      // Also when it exists: who is told so relies on it, and its writer may not have come to this yet.
+      await this.#folders.flush(dirname(path))
+      if (onLoop) fs.unlinkSync(temporary)
+      else await unlink(temporary)
+      return outcome
+    } catch (error) {
+      // An object that could not be made durable keeps its second name, for readers to see that.
+      if (!isNamed)
+        fs.unlink(temporary, (failure) => {
+          if (failure !== null && failure.code !== 'ENOENT') this.#log.warn({ err: failure }, 'a temporary file stays')
+        })
+      throw fromErrno('put', key, error)
+    }
+  }
+
+  /** Gives the written file its name, unless that is taken. */
+  async #name(path: string, temporary: string, onLoop: boolean): Promise<PutOutcome> {
+    const folder = dirname(path)
+    for (let attempt = 1; ; attempt++) {
+      if (!this.#folders.isKnown(folder)) await this.#folders.ensure(folder)
+      try {
+        if (onLoop) this.#pace.block(() => fs.linkSync(temporary, path))
+        else await link(temporary, path)
+        return 'created'
+      } catch (error) {
+        const errno = errnoOf(error)
+        if (errno === 'EEXIST') {
+          // A network file system that repeats a call whose answer was lost reports our own success so.
+          return fs.statSync(temporary).nlink > 1 ? 'created' : 'exists'
+        }
+        if (errno !== 'ENOENT' || attempt > 1) throw error
+        this.#folders.forget(folder)
+      }
+    }
+  }
+
+  async get(key: string, range?: ByteRange): Promise<StoredObject | undefined> {
+    checkKey(key)
+    const path = `${this.#root}/${key}`
+    const onLoop = this.#pace.mayBlock()
+    try {
+      // A miss, the most frequent answer to a poll, is quickest found so, and throws nothing.
+      const seen = onLoop ? this.#pace.block(() => fs.statSync(path, { throwIfNoEntry: false })) : undefined
+      if (onLoop && seen === undefined) return undefined
+      const fd = onLoop ? this.#pace.block(() => fs.openSync(path, 'r')) : await open(path, 'r')
+      try {
+        const stat = seen ?? (await fstat(fd))
+        if (!stat.isFile()) return undefined
+        if (stat.nlink > 1) await this.#folders.flush(dirname(path))
+        const { position, length } = within(stat.size, range)
+        const isCached = length <= blockingBytesMax && this.#clock.now() - stat.mtimeMs < cachedMs
+        const bytes =
+          onLoop && isCached
+            ? this.#pace.block(() => readAllBlocking(fd, position, length))
+            : await readAll(fd, position, length)
+        return { bytes, size: stat.size }
+      } finally {
+        if (onLoop) fs.closeSync(fd)
+        else await close(fd)
+      }
+    } catch (error) {
+      const errno = errnoOf(error)
+      if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined
+      throw fromErrno('get', key, error)
+    }
+  }
+
+  list(prefix: string, options: ListOptions = {}): AsyncIterable<ListedObject> {
+    return listFolder(this.#root, prefix, options)
+  }
+
+  /** Not flushed: after a power failure a deleted object may be there again. */
+  async delete(keys: readonly string[]): Promise<void> {
+    let next = 0
+    const work = async () => {
+      for (let key = keys[next++]; key !== undefined; key = keys[next++]) {
+        checkKey(key)
+        try {
+          await unlink(`${this.#root}/${key}`)
+        } catch (error) {
+          const errno = errnoOf(error)
+          if (errno !== 'ENOENT' && errno !== 'ENOTDIR') throw fromErrno('delete', key, error)
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(deletionsMax, keys.length) }, work))
+  }
+
+  watch(folder: string, onChange: () => void): () => void {
+    const path = `${this.#root}/${folder}`
+    const failed = (error: unknown) =>
+      this.#log.warn({ folder: path }, `can't watch: ${messageOf(error)}; what others write is found by asking for it`)
+    try {
+      fs.mkdirSync(path, { recursive: true })
+      const watcher = fs.watch(path, { persistent: false }, onChange)
+      this.#watchers.add(watcher)
+      const stop = () => {
+        this.#watchers.delete(watcher)
+        watcher.close()
+      }
+      watcher.on('error', (error) => {
+        stop()
+        failed(error)
+      })
+      return stop
+    } catch (error) {
+      failed(error)
+      return () => {}
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const watcher of this.#watchers) watcher.close()
+    this.#watchers.clear()
+    await this.#sweep
+  }
+
+  #nextTemporaryName(): string {
+    return `${this.#temporaryName}-${++this.#temporaryNames}`
+  }
+}
+
+function bytesOf(pieces: readonly Uint8Array[]): number {
+  let bytes = 0
+  for (const piece of pieces) bytes += piece.length
+  return bytes
+}
+
+/** The part of the range that an object of `size` bytes has. */
+function within(size: number, range: ByteRange | undefined): ByteRange {
+  if (range === undefined) return { position: 0, length: size }
+  const position = Math.min(range.position, size)
+  return { position, length: Math.min(range.length, size - position) }
+}

@@ -1,0 +1,21 @@
+import type { GroupCommands } from './groups.js'
+import type { LeaseCommands } from './leases.js'
+import type { OffsetCommands } from './offsets.js'
+import type { PartitionLogCommands } from './partition-log.js'
+import type { ProducerCommands } from './producers.js'
+import type { TopicCommands } from './topics.js'
+import type { WriterCommands } from './writers.js'
+
+/** Every command there is: its kind, what it carries, what it comes to. */
+export interface CommandTable
+  extends WriterCommands,
+    TopicCommands,
+    PartitionLogCommands,
+    ProducerCommands,
+    GroupCommands,
+    OffsetCommands,
+    LeaseCommands {}
+
+export type CommandKind = keyof CommandTable
+export type CommandOf<Kind extends CommandKind> = CommandTable[Kind]['command']
+export type OutcomeOf<Kind extends CommandKind> = CommandTable[Kind]['outcome']

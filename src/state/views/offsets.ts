@@ -1,0 +1,200 @@
+import { ErrorCode } from '../../protocol/error-codes.js'
+import type { TopicId } from '../cluster.js'
+import { arm, type Group } from './group.js'
+import type { ApplyTable } from './view.js'
+
+/** An offset that a group has committed, and where in the ledger that stands. */
+export interface StoredOffset {
+  offset: number
+  leaderEpoch: number
+  metadata: string
+  /** The wall clock of the instance that took the commit. */
+  committedAtMs: number
+  position: number
+}
+
+type ByPartition = Map<number, StoredOffset>
+type ByTopic = Map<string, ByPartition>
+
+/** The committed offsets of all groups, by topic name. */
+export class Offsets {
+  readonly #byGroup = new Map<string, ByTopic>()
+
+  get(groupId: string, topic: string, partition: number): StoredOffset | undefined {
+    return this.#byGroup.get(groupId)?.get(topic)?.get(partition)
+  }
+
+  /** Topic by topic; nothing for a group without offsets. */
+  ofGroup(groupId: string): ReadonlyMap<string, ReadonlyMap<number, StoredOffset>> {
+    return this.#byGroup.get(groupId) ?? new Map()
+  }
+
+  put(groupId: string, topic: string, partition: number, stored: StoredOffset): void {
+    const byTopic: ByTopic = this.#byGroup.get(groupId) ?? new Map()
+    const byPartition: ByPartition = byTopic.get(topic) ?? new Map()
+    this.#byGroup.set(groupId, byTopic)
+    byTopic.set(topic, byPartition)
+    byPartition.set(partition, stored)
+  }
+
+  remove(groupId: string, topic: string, partition: number): void {
+    const byTopic = this.#byGroup.get(groupId)
+    const byPartition = byTopic?.get(topic)
+    if (byTopic === undefined || byPartition === undefined) return
+    byPartition.delete(partition)
+    if (byPartition.size === 0) byTopic.delete(topic)
+    if (byTopic.size === 0) this.#byGroup.delete(groupId)
+  }
+
+  removeGroup(groupId: string): void {
+    this.#byGroup.delete(groupId)
+  }
+
+  /** Forgets what all groups have committed for a topic that is deleted. */
+  removeTopic(topic: string): void {
+    for (const [groupId, byTopic] of this.#byGroup)
+      if (byTopic.delete(topic) && byTopic.size === 0) this.#byGroup.delete(groupId)
+  }
+
+  toSnapshot(): unknown {
+    return [...this.#byGroup].map(
+      ([groupId, byTopic]): PackedGroupOffsets => [
+        groupId,
+        [...byTopic].map(([topic, byPartition]) => [
+          topic,
+          [...byPartition].map(([partition, stored]) => [
+            partition,
+            stored.offset,
+            stored.leaderEpoch,
+            stored.metadata,
+            stored.committedAtMs,
+            stored.position,
+          ]),
+        ]),
+      ],
+    )
+  }
+
+  static fromSnapshot(snapshot: unknown): Offsets {
+    const offsets = new Offsets()
+    for (const [groupId, topics] of snapshot as PackedGroupOffsets[])
+      for (const [topic, partitions] of topics)
+        for (const [partition, offset, leaderEpoch, metadata, committedAtMs, position] of partitions)
+          offsets.put(groupId, topic, partition, { offset, leaderEpoch, metadata, committedAtMs, position })
+    return offsets
+  }
+}
+
+type PackedOffset = [
+  partition: number,
+  offset: number,
+  leaderEpoch: number,
+  metadata: string,
+  committedAtMs: number,
+  position: number,
+]
+type PackedGroupOffsets = [groupId: string, topics: [topic: string, partitions: PackedOffset[]][]]
+
+export type CommittedPartition = [partition: number, offset: number, leaderEpoch: number, metadata: string]
+
+export interface CommitOffsetsCommand {
+  groupId: string
+  /** Empty, with generation -1, from those that use a group only to keep offsets. */
+  memberId: string
+  groupInstanceId: string | null
+  generationId: number
+  topics: {
+    name: string
+    /** The topic that is meant, if the client named it by id: one of the same name made later is another. */
+    id: TopicId | null
+    partitions: CommittedPartition[]
+  }[]
+  /** The commit counts only while its sender holds this lease. */
+  lease: { name: string; term: number } | null
+}
+
+export interface CommitOffsetsOutcome {
+  /** The whole commit was refused: GROUP_ID_NOT_FOUND, ILLEGAL_GENERATION, …; FENCED_MEMBER_EPOCH for a lost lease. */
+  errorCode: ErrorCode
+  /** As in the command: one code per partition of each topic; empty if the whole was refused. */
+  partitionErrorCodes: ErrorCode[][]
+}
+
+/** What has outlived its retention, with where it stood when that was found; what has changed since stays. */
+export interface ExpireOffsetsCommand {
+  groupId: string
+  /** Position at which the group became empty. */
+  emptySince: number
+  offsets: [topic: string, partition: number, position: number][]
+}
+
+export interface OffsetCommands {
+  commitOffsets: { command: CommitOffsetsCommand; outcome: CommitOffsetsOutcome }
+  expireOffsets: { command: ExpireOffsetsCommand; outcome: { removedCount: number; isGroupRemoved: boolean } }
+}
+
+export const offsetApply: ApplyTable<OffsetCommands> = {
+  commitOffsets(state, command, place, events) {
+    const known = state.groups.byId(command.groupId)
+    const refusal =
+      command.lease !== null && !state.leases.isHeld(command.lease.name, command.lease.term)
+        ? ErrorCode.FENCED_MEMBER_EPOCH
+        : validateCommit(known, command)
+    if (refusal !== ErrorCode.NONE) return { errorCode: refusal, partitionErrorCodes: [] }
+
+    // Committing keeps a member's session alive, as a heartbeat does.
+    const member = known?.members.get(command.memberId)
+    if (member !== undefined) member.session = arm(place, member.sessionTimeoutMs)
+
+    const partitionErrorCodes = command.topics.map(({ name, id, partitions }) => {
+      const topic = state.topics.byName(name)
+      return partitions.map(([partition, offset, leaderEpoch, metadata]): ErrorCode => {
+        if (topic === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        if (id !== null && topic.id !== id) return ErrorCode.UNKNOWN_TOPIC_ID
+        if (partition < 0 || partition >= topic.partitionCount) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        state.groups.ensure(command.groupId, place)
+        state.offsets.put(command.groupId, name, partition, {
+          offset,
+          leaderEpoch,
+          metadata,
+          committedAtMs: place.timeMs,
+          position: place.position,
+        })
+        return ErrorCode.NONE
+      })
+    })
+    events.groupChanged(command.groupId)
+    return { errorCode: ErrorCode.NONE, partitionErrorCodes }
+  },
+
+  expireOffsets(state, command, _place, events) {
+    const group = state.groups.byId(command.groupId)
+    if (group?.phase !== 'empty' || group.emptySince.position !== command.emptySince)
+      return { removedCount: 0, isGroupRemoved: false }
+    let removedCount = 0
+    for (const [topic, partition, position] of command.offsets)
+      if (state.offsets.get(command.groupId, topic, partition)?.position === position) {
+        state.offsets.remove(command.groupId, topic, partition)
+        removedCount++
+      }
+    const isGroupRemoved = state.offsets.ofGroup(command.groupId).size === 0 && group.pendingMembers.size === 0
+    if (isGroupRemoved) {
+      state.groups.remove(command.groupId)
+      events.groupChanged(command.groupId)
+    }
+    return { removedCount, isGroupRemoved }
+  },
+}
+
+/** Why the commit as a whole is refused, or NONE (Kafka's `ClassicGroup.validateOffsetCommit`). */
+function validateCommit(group: Group | undefined, command: CommitOffsetsCommand): ErrorCode {
+  const { memberId, groupInstanceId, generationId } = command
+  if (group === undefined) return generationId < 0 ? ErrorCode.NONE : ErrorCode.GROUP_ID_NOT_FOUND
+  if (generationId < 0 && group.phase === 'empty') return ErrorCode.NONE
+  if (generationId < 0 && memberId === '' && groupInstanceId === null) return ErrorCode.UNKNOWN_MEMBER_ID
+  const refusal = group.validateMember(memberId, groupInstanceId)
+  if (refusal !== ErrorCode.NONE) return refusal
+  if (generationId !== group.generationId) return ErrorCode.ILLEGAL_GENERATION
+  // The member knows the generation but has no assignment in it yet.
+  return group.phase === 'completingRebalance' ? ErrorCode.REBALANCE_IN_PROGRESS : ErrorCode.NONE
+}

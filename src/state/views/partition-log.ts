@@ -1,0 +1,198 @@
+import { ErrorCode } from '../../protocol/error-codes.js'
+import type { AppendOutcome, LogOffsets, TopicId } from '../cluster.js'
+import { ProducerSequences } from './producer-sequences.js'
+import { RangeTable } from './ranges.js'
+import type { State } from './state.js'
+import type { ApplyTable, Place, StateEvents } from './view.js'
+
+/** One partition: where its records lie, and who wrote last. */
+export class PartitionLog {
+  readonly topicId: TopicId
+  readonly partition: number
+  ranges = new RangeTable()
+  producers = new ProducerSequences()
+  logStartOffset = 0
+  /** One past the last record. */
+  endOffset = 0
+
+  constructor(topicId: TopicId, partition: number) {
+    this.topicId = topicId
+    this.partition = partition
+  }
+
+  offsets(): LogOffsets {
+    return {
+      logStartOffset: this.logStartOffset,
+      highWatermark: this.endOffset,
+      lastStableOffset: this.endOffset,
+    }
+  }
+
+  toSnapshot(): unknown {
+    return [this.logStartOffset, this.endOffset, this.ranges.toSnapshot(), this.producers.toSnapshot()]
+  }
+
+  static fromSnapshot(topicId: TopicId, partition: number, snapshot: unknown): PartitionLog {
+    const [logStartOffset, endOffset, ranges, producers] = snapshot as [number, number, Uint8Array, unknown]
+    const log = new PartitionLog(topicId, partition)
+    log.logStartOffset = logStartOffset
+    log.endOffset = endOffset
+    log.ranges = RangeTable.fromSnapshot(ranges)
+    log.producers = ProducerSequences.fromSnapshot(producers)
+    return log
+  }
+}
+
+/** All partitions' logs. */
+export class PartitionLogs {
+  readonly #logs = new Map<TopicId, PartitionLog[]>()
+
+  get(topicId: TopicId, partition: number): PartitionLog | undefined {
+    return this.#logs.get(topicId)?.[partition]
+  }
+
+  ofTopic(topicId: TopicId): readonly PartitionLog[] {
+    return this.#logs.get(topicId) ?? []
+  }
+
+  /** Makes the topic have at least `count` partitions. */
+  extend(topicId: TopicId, count: number): void {
+    let logs = this.#logs.get(topicId)
+    if (logs === undefined) {
+      logs = []
+      this.#logs.set(topicId, logs)
+    }
+    while (logs.length < count) logs.push(new PartitionLog(topicId, logs.length))
+  }
+
+  removeTopic(topicId: TopicId): void {
+    this.#logs.delete(topicId)
+  }
+
+  toSnapshot(): unknown {
+    return [...this.#logs].map(([topicId, logs]) => [topicId, logs.map((log) => log.toSnapshot())])
+  }
+
+  static fromSnapshot(snapshot: unknown): PartitionLogs {
+    const logs = new PartitionLogs()
+    for (const [topicId, partitions] of snapshot as [TopicId, unknown[]][])
+      logs.#logs.set(
+        topicId,
+        partitions.map((partition, index) => PartitionLog.fromSnapshot(topicId, index, partition)),
+      )
+    return logs
+  }
+}
+
+/** Numbers that a batch takes in an append command. */
+export const batchStride = 9
+
+/**
+ * Appends batches that lie one after the other in the command's body. Each takes `batchStride` numbers: index of the
+ * topic in `topics`, partition, length in bytes, record count, largest timestamp, producer id, producer epoch, base
+ * sequence (-1 each without idempotence), flags (0). One flat list, since this is the command that a loaded ledger
+ * consists of.
+ */
+export interface AppendCommand {
+  topics: TopicId[]
+  batches: number[]
+}
+
+/** Moves the log start of a partition forward; never back, never beyond the end. -1 stands for the end. */
+export interface DeleteRecordsCommand {
+  topicId: TopicId
+  partition: number
+  offset: number
+}
+
+/** Forgets the sequences of producers that appended nothing since `beforeMs`. */
+export interface ForgetProducersCommand {
+  beforeMs: number
+}
+
+export interface PartitionLogCommands {
+  append: { command: AppendCommand; outcome: AppendOutcome[] }
+  deleteRecords: { command: DeleteRecordsCommand; outcome: { errorCode: ErrorCode; logStartOffset: number } }
+  forgetProducers: { command: ForgetProducersCommand; outcome: undefined }
+}
+
+export const partitionLogApply: ApplyTable<PartitionLogCommands> = {
+  append(state, command, place, events) {
+    const { topics, batches } = command
+    const outcomes: AppendOutcome[] = []
+    let position = place.body.position
+    for (let at = 0; at < batches.length; at += batchStride) {
+      outcomes.push(appendBatch(state, topics[batches[at] as number] as TopicId, batches, at, position, place, events))
+      position += batches[at + 2] as number
+    }
+    return outcomes
+  },
+
+  deleteRecords(state, command, _place, events) {
+    const log = state.partitions.get(command.topicId, command.partition)
+    if (log === undefined) return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, logStartOffset: -1 }
+    const offset = command.offset === -1 ? log.endOffset : command.offset
+    if (offset < 0 || offset > log.endOffset) return { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE, logStartOffset: -1 }
+    if (offset > log.logStartOffset) {
+      log.logStartOffset = offset
+      log.ranges.dropBefore(offset)
+      events.partitionChanged(command.topicId, command.partition)
+    }
+    return { errorCode: ErrorCode.NONE, logStartOffset: log.logStartOffset }
+  },
+
+  forgetProducers(state, command) {
+    for (const topic of state.topics.all())
+      for (const log of state.partitions.ofTopic(topic.id)) log.producers.forget(command.beforeMs)
+    return undefined
+  },
+}
+
+function appendBatch(
+  state: State,
+  topicId: TopicId,
+  numbers: number[],
+  at: number,
+  position: number,
+  place: Place,
+  events: StateEvents,
+): AppendOutcome {
+  const partition = numbers[at + 1] as number
+  const log = state.partitions.get(topicId, partition)
+  if (log === undefined) return refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1)
+  const recordCount = numbers[at + 3] as number
+  const producerId = numbers[at + 5] as number
+  const baseOffset = log.endOffset
+  if (producerId >= 0) {
+    const batch = {
+      producerId,
+      producerEpoch: numbers[at + 6] as number,
+      baseSequence: numbers[at + 7] as number,
+      recordCount,
+    }
+    const check = log.producers.check(batch, baseOffset === 0)
+    if (check.kind === 'refused') return refused(check.errorCode, log.logStartOffset)
+    if (check.kind === 'duplicate')
+      return { errorCode: ErrorCode.NONE, baseOffset: check.baseOffset, logStartOffset: log.logStartOffset }
+    log.producers.appended(batch, baseOffset, place.timeMs)
+  }
+  const endOffset = baseOffset + recordCount
+  log.ranges.append({
+    baseOffset,
+    endOffset,
+    writer: place.body.writer,
+    number: place.body.number,
+    position,
+    length: numbers[at + 2] as number,
+    maxTimestampMs: numbers[at + 4] as number,
+  })
+  log.endOffset = endOffset
+  events.partitionChanged(topicId, partition)
+  return { errorCode: ErrorCode.NONE, baseOffset, logStartOffset: log.logStartOffset }
+}
+
+const refused = (errorCode: ErrorCode, logStartOffset: number): AppendOutcome => ({
+  errorCode,
+  baseOffset: -1,
+  logStartOffset,
+})

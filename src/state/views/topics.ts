@@ -1,0 +1,127 @@
+import { ErrorCode } from '../../protocol/error-codes.js'
+import type { Topic, TopicId, TopicOutcome } from '../cluster.js'
+import type { ApplyTable } from './view.js'
+
+/** Which topics there are. Their records are in `partition-log.ts`. */
+export class Topics {
+  readonly #byName = new Map<string, Topic>()
+  readonly #byId = new Map<TopicId, Topic>()
+
+  byName(name: string): Topic | undefined {
+    return this.#byName.get(name)
+  }
+
+  byId(id: TopicId): Topic | undefined {
+    return this.#byId.get(id)
+  }
+
+  all(): Iterable<Topic> {
+    return this.#byName.values()
+  }
+
+  get size(): number {
+    return this.#byName.size
+  }
+
+  put(topic: Topic): void {
+    this.#byName.set(topic.name, topic)
+    this.#byId.set(topic.id, topic)
+  }
+
+  remove(topic: Topic): void {
+    this.#byName.delete(topic.name)
+    this.#byId.delete(topic.id)
+  }
+
+  toSnapshot(): unknown {
+    return [...this.#byName.values()].map((topic) => [
+      topic.name,
+      topic.id,
+      topic.partitionCount,
+      topic.createdAtMs,
+      [...topic.configs],
+    ])
+  }
+
+  static fromSnapshot(snapshot: unknown): Topics {
+    const topics = new Topics()
+    for (const [name, id, partitionCount, createdAtMs, configs] of snapshot as [
+      string,
+      TopicId,
+      number,
+      number,
+      [string, string][],
+    ][])
+      topics.put({ name, id, partitionCount, createdAtMs, configs: new Map(configs) })
+    return topics
+  }
+}
+
+/** The id is the proposer's: a topic that is deleted and made again is another topic (KIP-516). */
+export interface CreateTopicCommand {
+  name: string
+  id: TopicId
+  partitionCount: number
+  configs: [name: string, value: string][]
+}
+
+export interface TopicCommands {
+  createTopic: { command: CreateTopicCommand; outcome: TopicOutcome }
+  deleteTopic: { command: { id: TopicId }; outcome: TopicOutcome }
+  createPartitions: { command: { id: TopicId; partitionCount: number }; outcome: TopicOutcome }
+}
+
+export const topicApply: ApplyTable<TopicCommands> = {
+  createTopic(state, command, place, events) {
+    const existing = state.topics.byName(command.name)
+    if (existing !== undefined)
+      return {
+        errorCode: ErrorCode.TOPIC_ALREADY_EXISTS,
+        errorMessage: `Topic '${command.name}' already exists.`,
+        topic: existing,
+      }
+    const topic: Topic = {
+      name: command.name,
+      id: command.id,
+      partitionCount: command.partitionCount,
+      configs: new Map(command.configs),
+      createdAtMs: place.timeMs,
+    }
+    state.topics.put(topic)
+    state.partitions.extend(topic.id, topic.partitionCount)
+    events.topicChanged(topic.name)
+    return { errorCode: ErrorCode.NONE, topic }
+  },
+
+  deleteTopic(state, command, _place, events) {
+    const topic = state.topics.byId(command.id)
+    if (topic === undefined) return unknownTopic
+    state.topics.remove(topic)
+    state.partitions.removeTopic(topic.id)
+    state.offsets.removeTopic(topic.name)
+    events.topicChanged(topic.name)
+    for (let partition = 0; partition < topic.partitionCount; partition++) events.partitionChanged(topic.id, partition)
+    return { errorCode: ErrorCode.NONE, topic }
+  },
+
+  createPartitions(state, command, _place, events) {
+    const topic = state.topics.byId(command.id)
+    if (topic === undefined) return unknownTopic
+    if (command.partitionCount <= topic.partitionCount)
+      return {
+        errorCode: ErrorCode.INVALID_PARTITIONS,
+        errorMessage: `Topic currently has ${topic.partitionCount} partitions, which is not less than the requested ${command.partitionCount}.`,
+        topic,
+      }
+    const grown: Topic = { ...topic, partitionCount: command.partitionCount }
+    state.topics.put(grown)
+    state.partitions.extend(topic.id, command.partitionCount)
+    events.topicChanged(topic.name)
+    return { errorCode: ErrorCode.NONE, topic: grown }
+  },
+}
+
+const unknownTopic: TopicOutcome = {
+  errorCode: ErrorCode.UNKNOWN_TOPIC_ID,
+  errorMessage: 'This topic does not exist.',
+}

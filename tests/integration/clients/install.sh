@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Installs, by ordinary package clients, what the integration tests need besides `npm ci`:
+#   confluent-kafka (PyPI) in a virtual environment, kafka-clients 4.3.1 and 3.9.2 and Kafka's console tools (Maven),
+#   franz-go and the S3 server versitygw (Go modules), kcat (Debian; only as root and only if it is missing).
+# Everything lands in $HERACLITUS_TEST_CACHE (<temp>/heraclitus-test-cache). Running it again does nothing.
+# `install.sh NAME...` installs only those: python java go s3 kcat.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${HERACLITUS_TEST_CACHE:-${TMPDIR:-/tmp}/heraclitus-test-cache}
+mkdir -p "$cache"
+has() { command -v "$1" >/dev/null || { echo "install: no $1 on this machine, skipped: $2" >&2; return 1; }; }
+
+install_python() {
+  has python3 'confluent-kafka' || return 0
+  local venv="$cache/python"
+  if ! cmp -s "$here/python/requirements.txt" "$venv/installed.txt"; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$here/python/requirements.txt"
+    cp "$here/python/requirements.txt" "$venv/installed.txt"
+  fi
+}
+
+# jars DIRECTORY ARTIFACT VERSION
+jars() {
+  local lib="$cache/$1"
+  if ! cmp -s "$here/java/pom.xml" "$lib/pom.xml"; then
+    rm -rf "$lib" "$lib.part"
+    mvn -B -q -Dstyle.color=never -f "$here/java/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
+      "-Dkafka.artifact=$2" "-Dkafka.version=$3" "-DoutputDirectory=$lib.part"
+    cp "$here/java/pom.xml" "$lib.part/pom.xml"
+    mv "$lib.part" "$lib"
+  fi
+}
+
+install_java() {
+  has javac 'kafka-clients and the console tools' && has mvn 'kafka-clients and the console tools' || return 0
+  jars kafka-clients-4.3.1 kafka-clients 4.3.1
+  jars kafka-clients-3.9.2 kafka-clients 3.9.2
+  jars kafka-tools-4.3.1 kafka-tools 4.3.1
+}
+
+install_go() {
+  has go 'franz-go' || return 0
+  (cd "$here/go" && go build -o /dev/null .)
+}
+
+install_s3() {
+  has go 'versitygw' || return 0
+  local program="$cache/bin/versitygw-v1.8.0" # where and which: ../s3-server.ts
+  if [ ! -x "$program" ]; then
+    mkdir -p "$cache/bin/part"
+    GOBIN="$cache/bin/part" go install -p 2 github.com/versity/versitygw/cmd/versitygw@v1.8.0
+    mv "$cache/bin/part/versitygw" "$program"
+  fi
+}
+
+install_kcat() {
+  if ! command -v kcat >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+      apt-get update -qq && apt-get install -qq -y --no-install-recommends kcat >/dev/null
+    else
+      echo 'install: kcat is missing and can only be installed as root on Debian: apt-get install kcat' >&2
+    fi
+  fi
+}
+
+for name in ${*:-python java go s3 kcat}; do "install_$name"; done
+echo "install: ready in $cache"

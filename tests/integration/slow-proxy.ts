@@ -1,0 +1,140 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Random, seededRandom } from '../../src/base/random.js'
+
+/**
+ * What becomes of one request. `before` and `after`: 503 SlowDown or a reset connection before the server saw the
+ * request, or after it carried it out (the outcome is then unknown to the client). `stall`: carried out, and never
+ * answered. `truncate`: half of the answer's body, then a reset. `conflict`: 409, not carried out.
+ */
+export type Fault =
+  | 'slowDownBefore'
+  | 'slowDownAfter'
+  | 'errorAfter'
+  | 'resetBefore'
+  | 'resetAfter'
+  | 'stall'
+  | 'truncate'
+  | 'conflict'
+
+export interface SlowProxyOptions {
+  /** The server behind, as `http://127.0.0.1:7070`. */
+  target: string
+  /** Median time of a PUT, POST or DELETE, milliseconds. */
+  putMs?: number
+  /** Median time of a GET or HEAD, milliseconds. */
+  getMs?: number
+  /** Spread of the log-normal times. */
+  sigma?: number
+  /** Share of requests that meet a fault by chance. */
+  faultRate?: number
+  /** The faults met by chance. */
+  faults?: readonly Fault[]
+  seed?: number
+}
+
+/** An HTTP proxy that makes an S3 server as slow and as faulty as one over the network. */
+export interface SlowProxy {
+  endpoint: string
+  /** Requests seen so far, by method. */
+  counts: Map<string, number>
+  /** The next requests with that method meet these faults, one each, in this order. */
+  next(method: string, ...faults: Fault[]): void
+  close(): Promise<void>
+}
+
+/** Starts the proxy on a free port. Half of a request's time passes before it is handed on, half before its answer. */
+export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowProxy> {
+  const { putMs = 0, getMs = 0, sigma = 0.4, faultRate = 0 } = options
+  const faults = options.faults ?? ['slowDownBefore', 'slowDownAfter', 'resetBefore', 'resetAfter']
+  const random = seededRandom(options.seed ?? 1)
+  const target = new URL(options.target)
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 256 })
+  const counts = new Map<string, number>()
+  const planned = new Map<string, Fault[]>()
+
+  const fateOf = (method: string): Fault | undefined => {
+    const fault = planned.get(method)?.shift()
+    if (fault !== undefined) return fault
+    return random.next() < faultRate ? faults[Math.floor(random.next() * faults.length)] : undefined
+  }
+
+  async function serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const method = request.method ?? 'GET'
+    counts.set(method, (counts.get(method) ?? 0) + 1)
+    if (request.headers.expect !== undefined) response.writeContinue()
+    const body = await bytesOf(request)
+    const medianMs = method === 'GET' || method === 'HEAD' ? getMs : putMs
+    const ms = medianMs * Math.exp(sigma * normal(random))
+    const fate = fateOf(method)
+    await sleep(ms / 2)
+    if (fate === 'resetBefore') return void request.socket.resetAndDestroy()
+    if (fate === 'slowDownBefore') return refuse(response, 503, 'SlowDown')
+    if (fate === 'conflict') return refuse(response, 409, 'ConditionalRequestConflict')
+
+    // The Host header is signed: it goes through as the client wrote it.
+    const { expect, ...headers } = request.headers
+    const upstream = http.request({
+      agent,
+      host: target.hostname,
+      port: target.port,
+      method,
+      path: request.url,
+      headers,
+    })
+    upstream.end(body)
+    const [answer] = (await once(upstream, 'response')) as [http.IncomingMessage]
+    const answered = await bytesOf(answer)
+    if (fate === 'stall') return
+    if (fate === 'resetAfter') return void request.socket.resetAndDestroy()
+    if (fate === 'slowDownAfter') return refuse(response, 503, 'SlowDown')
+    if (fate === 'errorAfter') return refuse(response, 500, 'InternalError')
+    await sleep(ms / 2)
+    response.writeHead(answer.statusCode ?? 500, answer.headers)
+    if (fate === 'truncate') {
+      response.write(answered.subarray(0, answered.length >> 1), () => request.socket.resetAndDestroy())
+      return
+    }
+    response.end(answered)
+  }
+
+  const server = http.createServer((request, response) => {
+    // The server behind went away, or the client did.
+    serve(request, response).catch(() => request.socket.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+
+  return {
+    endpoint: `http://127.0.0.1:${address.port}`,
+    counts,
+    next: (method, ...planning) => {
+      planned.set(method, [...(planned.get(method) ?? []), ...planning])
+    },
+    async close() {
+      agent.destroy()
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+function refuse(response: http.ServerResponse, status: number, code: string): void {
+  response.writeHead(status, { 'content-type': 'application/xml' })
+  response.end(`<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>Injected.</Message></Error>`)
+}
+
+async function bytesOf(message: http.IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of message) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+/** A normally distributed number (Box-Muller). */
+function normal(random: Random): number {
+  return Math.sqrt(-2 * Math.log(random.next() || 1e-12)) * Math.cos(2 * Math.PI * random.next())
+}
