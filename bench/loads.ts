@@ -85,8 +85,8 @@ function combinations(choice: Choice): Load[] {
 /** Records of one run: some seconds at most of the slower server. */
 export function recordsOf({ client, size, durability }: Load, mode: Mode): number {
   if (mode === 'round-trip') return durability === 'fsync' ? 200 : 500
-  if (mode === 'paced') return pacedRate * 3
-  const large = { 'franz-go': 400_000, librdkafka: 200_000, java: 200_000, kafkajs: 100_000 }[client]
+  if (mode === 'paced') return pacedRate * 2
+  const large = { 'franz-go': 300_000, librdkafka: 150_000, java: 150_000, kafkajs: 60_000 }[client]
   return size < 500 ? large * 3 : large
 }
 

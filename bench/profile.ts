@@ -8,6 +8,11 @@ import type { Gateway } from './servers/gateway.js'
 import { threadCpuSeconds } from './usage.js'
 
 const functionsShown = 25
+/** Threads that Node 20 does not name, and the profiler's own. */
+const threadNames: Record<string, string> = {
+  node: 'workers (garbage collection, file calls, compilation)',
+  'v8:ProfEvntProc': 'the profiler itself',
+}
 const filesShown = 12
 
 /** Takes a CPU profile of the gateway around each run, writes it to the folder and prints where the time went. */
@@ -33,13 +38,18 @@ export function profiling(gateway: Gateway, folder: string, print: (text: string
 function threads(before: Map<string, number>, after: Map<string, number>): string {
   const used = [...after].map(([name, seconds]) => [name, seconds - (before.get(name) ?? 0)] as const)
   const shown = used.filter(([, seconds]) => seconds >= 0.005).sort((a, b) => b[1] - a[1])
-  return `CPU seconds by thread: ${shown.map(([name, seconds]) => `${name} ${seconds.toFixed(2)}`).join(', ')}\n`
+  const texts = shown.map(([name, seconds]) => `${threadNames[name] ?? name} ${seconds.toFixed(2)}`)
+  return `CPU seconds by thread: ${texts.join(', ')}\n`
 }
 
 function stateOf(summary: ProfiledSummary): string {
   const delay = `delay p99 ${summary.loopDelayP99Ms.toFixed(1)} ms, most ${summary.loopDelayMaxMs.toFixed(1)} ms`
   const memory = `heap ${summary.heapMib.toFixed(0)} MiB, external ${summary.externalMib.toFixed(0)} MiB`
-  return `event loop ${(summary.loopUtilization * 100).toFixed(0)} % busy, ${delay}; ${memory}\n`
+  const collections = Object.entries(summary.collections).map(
+    ([kind, { count, ms }]) => `${count} ${kind} of ${(ms / count).toFixed(1)} ms`,
+  )
+  const busy = `event loop ${(summary.loopUtilization * 100).toFixed(0)} % busy`
+  return `${busy}, ${delay}; ${memory}\ngarbage collections: ${collections.join(', ') || 'none'}\n`
 }
 
 /** V8's format: a tree of calls, and which node was running at each sample. */

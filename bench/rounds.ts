@@ -78,8 +78,10 @@ async function runOnce(plan: Rounds, { name, server }: Side, isWarmUp: boolean):
       if (isCounted)
         plan.onMeasurement({ ...result, load, mode, side: name, serverCpuSeconds: cpuSeconds, serverRssMib: rssMib })
     }
-    await admin.deleteTopics({ topics: [topic] })
   } finally {
+    await admin.deleteTopics({ topics: [topic] }).catch((error: unknown) => {
+      plan.onFailure(`${name}: topic ${topic} could not be deleted: ${reasonOf(error)}`)
+    })
     await admin.disconnect()
   }
 }
