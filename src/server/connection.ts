@@ -7,6 +7,7 @@ import { AnswerWriter } from './answer-writer.js'
 import { Exchange } from './exchange.js'
 import { FrameLengthError, FrameReader } from './frame-reader.js'
 import { openRequest } from './open-request.js'
+import { type Receiver, receive } from './receive.js'
 import type { BudgetWaiter } from './request-budget.js'
 import type { CloseReason } from './request-observer.js'
 import { SaslSession } from './sasl.js'
@@ -17,7 +18,7 @@ import type { Services } from './services.js'
  * let it pass (`proceed`). Answers leave in the same order. While too much is under way, or the client doesn't
  * read its answers, its socket isn't read.
  */
-export class Connection implements BudgetWaiter {
+export class Connection implements BudgetWaiter, Receiver {
   readonly clientHost: string
   readonly sasl: SaslSession
   readonly #socket: Socket
@@ -43,11 +44,13 @@ export class Connection implements BudgetWaiter {
   #isClosed = false
   #closeReason: CloseReason = 'client'
 
-  constructor(socket: Socket, services: Services, onClosed: (connection: Connection) => void) {
-    this.#socket = socket
+  /** `accepted` is a paused socket. */
+  constructor(accepted: Socket, services: Services, onClosed: (connection: Connection) => void) {
     this.#services = services
     this.#onClosed = onClosed
     this.#frames = new FrameReader(services.budget)
+    const socket = receive(accepted, this)
+    this.#socket = socket
     this.#writer = new AnswerWriter(socket, services.pendingAnswers, services.limits.responseBytesPendingMax)
     this.sasl = new SaslSession(services.config)
     const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unknown'
@@ -59,7 +62,6 @@ export class Connection implements BudgetWaiter {
     this.#lastRequestMs = now
     socket.setNoDelay(true)
     socket.setTimeout(services.limits.writeStallTimeoutMs)
-    socket.on('data', (chunk: Buffer) => this.#read(chunk))
     socket.on('drain', () => this.#drained())
     socket.on('timeout', () => this.#stalled())
     socket.on('error', (error) => services.log.debug({ client: this.#client, error: error.message }, 'socket error'))
@@ -90,6 +92,23 @@ export class Connection implements BudgetWaiter {
     this.#pump()
   }
 
+  target(): Buffer | undefined {
+    return this.#frames.target()
+  }
+
+  landed(bytes: number): void {
+    this.#lastReadMs = this.#services.clock.monotonic()
+    this.#frames.landed(bytes)
+    this.#pump()
+  }
+
+  received(chunk: Buffer): void {
+    if (this.#isClosed || this.#isDraining) return
+    this.#lastReadMs = this.#services.clock.monotonic()
+    this.#frames.push(chunk)
+    this.#pump()
+  }
+
   /** Closes the connection if it has broken a time-out. */
   expire(nowMs: number): void {
     const { handshakeTimeoutMs, frameStallTimeoutMs, idleTimeoutMs } = this.#services.limits
@@ -117,13 +136,6 @@ export class Connection implements BudgetWaiter {
     this.#closeReason = reason
     this.#socket.destroy()
     this.#closed()
-  }
-
-  #read(chunk: Buffer): void {
-    if (this.#isClosed || this.#isDraining) return
-    this.#lastReadMs = this.#services.clock.monotonic()
-    this.#frames.push(chunk)
-    this.#pump()
   }
 
   /** Starts requests as long as they may start, then sees whether the socket is to be read. */

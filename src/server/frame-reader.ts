@@ -42,6 +42,17 @@ export class FrameReader {
     return this.#awaitsBytes
   }
 
+  /** What is still missing of a frame that has begun, so that it can be read into its place. */
+  target(): Buffer | undefined {
+    return this.#awaitsBytes ? this.#frame?.subarray(this.#filled) : undefined
+  }
+
+  /** So many bytes of the target have been read. */
+  landed(bytes: number): void {
+    this.#awaitsBytes = false
+    this.#filled += bytes
+  }
+
   push(chunk: Buffer): void {
     this.#awaitsBytes = false
     this.#chunks.push(chunk)

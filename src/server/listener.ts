@@ -67,7 +67,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     connections.delete(connection)
     if (connections.size === 0) whenEmpty()
   }
-  const server = createServer({ noDelay: true, pauseOnConnect: false }, (socket: Socket) => {
+  const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket: Socket) => {
     if (services === undefined || connections.size >= connectionsMax) {
       socket.on('error', () => socket.destroy())
       socket.destroy()

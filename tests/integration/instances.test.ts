@@ -5,6 +5,7 @@ import { ClientProcess, type ClientProgram, eventually, sharing } from './client
 import { externalBootstrap, type Gateway, startGateway } from './gateway.js'
 import { findLoaders, Loads } from './loaders.js'
 import { type SharedStorage, storages } from './storages.js'
+import { nodeProgram } from './tools.js'
 
 const loaders = await findLoaders()
 const skip = externalBootstrap ? 'it needs two gateways on one storage' : loaders.skip
@@ -112,6 +113,40 @@ function instancesShare(kind: (typeof storages)[number]): void {
       await members[3]?.kill()
       await sharing('three members share after one was killed', members.slice(0, 3), 8)
       await Promise.all(members.map((member) => member.kill()))
+    })
+  }
+
+  for (const [name, file] of [
+    ['kafkajs', 'kafkajs-client'],
+    ['@platformatic/kafka', 'platformatic-client'],
+  ] as const) {
+    test(`kill -9 of one instance, then of the other: ${name} goes on`, { timeout: 120_000 }, async () => {
+      const topic = `t-${randomUUID()}`
+      const client = new ClientProcess(nodeProgram(file), `${first.bootstrap},${second.bootstrap}`)
+      running.push(client)
+      const expected: string[] = []
+      const roundTrip = async (round: string) => {
+        const values = Array.from({ length: 20 }, (_, n) => `${round} ${n}`)
+        const records = values.map((value, n) => ({ partition: n % 4, key: null, value }))
+        await client.call('produce', { topic, compression: 'none', idempotent: false, records })
+        expected.push(...values)
+        const missing = () => {
+          const seen = new Set(client.received.map(({ value }) => value))
+          return expected.filter((value) => !seen.has(value)).length
+        }
+        await eventually(`${round}: all is received`, 45_000, () => missing() === 0, missing)
+      }
+      await client.call('create', { topic, partitions: 4 })
+      await client.call('member', { topic, group: `g-${randomUUID()}`, sessionTimeoutMs: 6_000 })
+      await roundTrip('both')
+      await first.kill()
+      await roundTrip('the second alone')
+      first = await startAgain(first, 1)
+      await second.kill()
+      await roundTrip('the first alone')
+      second = await startAgain(second, 2)
+      await roundTrip('both again')
+      await client.kill()
     })
   }
 

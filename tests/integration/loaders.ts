@@ -63,13 +63,15 @@ export class Loads {
     await eventually(`${name} reads what it writes`, 30_000, () => loader.reader.received.length > 0)
   }
 
-  /** Waits until every reader has been given records that it had not when this was called. */
+  /** Waits until every reader has been given a good many records that it had not when this was called. */
   async advance(): Promise<void> {
     for (const { name, reader, client } of this.#loaders) {
       const before = reader.received.length
-      await eventually(`${name} goes on`, 60_000, () => reader.received.length > before).catch((error: Error) => {
-        throw new Error(`${error.message}\nproducer:\n${client.log()}\nreader:\n${reader.log()}`, { cause: error })
-      })
+      await eventually(`${name} goes on`, 60_000, () => reader.received.length > before + recordsPerSecond / 10).catch(
+        (error: Error) => {
+          throw new Error(`${error.message}\nproducer:\n${client.log()}\nreader:\n${reader.log()}`, { cause: error })
+        },
+      )
     }
   }
 

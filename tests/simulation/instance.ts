@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto'
+import { messageOf } from '../../src/base/errors.js'
+import { type Log, silentLog } from '../../src/base/log.js'
+import { type Random, seededRandom } from '../../src/base/random.js'
+import { GroupCoordinator, type GroupLimits } from '../../src/state/groups/coordinator.js'
+import { pack } from '../../src/state/ledger/entry.js'
+import { noLedgerObserver } from '../../src/state/ledger/observer.js'
+import { type ClusterSettings, type OpenCluster, openCluster } from '../../src/state/open-cluster.js'
+import type { ObjectStore } from '../../src/state/store/object-store.js'
+import { retrying } from '../../src/state/store/retrying.js'
+import { type State, toSnapshot } from '../../src/state/views/state.js'
+import type { Connection } from './connection.js'
+import { type Faults, faultyStore, type StoreUse } from './faulty-store.js'
+import type { History } from './history.js'
+import { SimulatedProcess } from './process.js'
+import type { VirtualClock } from './virtual-clock.js'
+
+/** A state is compared with the other instances' after every so many entries. */
+const comparedEntries = 7
+
+/** As the gateway has it: gets, listings and deletions are repeated for so long. */
+const storeRetryMs = 2_000
+
+export interface InstanceOptions {
+  world: VirtualClock
+  history: History
+  /** Hashes of the state after an entry, as all instances found it. */
+  folds: Map<number, string>
+  store: ObjectStore
+  faults: () => Faults
+  isCutOff: () => boolean
+  seed: number
+  skewMs: number
+  settings: ClusterSettings
+  groupLimits: GroupLimits
+  /** Called when it exists no more: it crashed, or was closed. */
+  onEnd(): void
+}
+
+/** One process start of the gateway: the real cluster and group coordinator on a simulated process. */
+export class SimulatedInstance {
+  readonly process: SimulatedProcess
+  readonly use: StoreUse = { puts: 0, gets: 0, underWay: 0, underWayMax: 0 }
+  readonly connections = new Set<Connection>()
+  readonly random: Random
+  readonly log: Log
+  cluster: OpenCluster | undefined
+  groups: GroupCoordinator | undefined
+  #isClosing = false
+  readonly #options: InstanceOptions
+
+  constructor(options: InstanceOptions) {
+    this.#options = options
+    this.random = seededRandom(options.seed)
+    this.process = new SimulatedProcess(options.world, options.skewMs)
+    this.log = complainingLog(options.history)
+    this.process.deliver(() => void this.#open())
+  }
+
+  /** Whether clients can connect. */
+  get isServing(): boolean {
+    return this.process.isAlive && !this.#isClosing && this.groups !== undefined
+  }
+
+  /** Ends at once. Of its clients some hear that the connection is gone, the others nothing. */
+  crash(): void {
+    if (!this.process.isAlive) return
+    this.process.crash()
+    for (const connection of this.connections) if (this.random.next() < 0.5) connection.reset()
+    this.#options.onEnd()
+  }
+
+  /** Ends as the gateway does when it is told to. */
+  async close(): Promise<void> {
+    const { cluster, groups } = this
+    if (cluster === undefined || groups === undefined || this.#isClosing) return
+    this.#isClosing = true
+    groups.close()
+    await cluster.close()
+    for (const connection of [...this.connections]) connection.reset()
+    this.process.crash()
+    this.#options.onEnd()
+  }
+
+  async #open(): Promise<void> {
+    const { history, settings, groupLimits, store, world, faults, isCutOff } = this.#options
+    const { process, random, log, use } = this
+    const { clock } = process
+    const faulty = faultyStore(store, { process, world, random, faults, isCutOff, use })
+    while (this.cluster === undefined)
+      try {
+        this.cluster = await openCluster({
+          store: retrying(faulty, { clock, random, totalMs: storeRetryMs }),
+          clock,
+          random,
+          log,
+          settings,
+          ledgerObserver: { ...noLedgerObserver, entryApplied: (_own, sequence) => this.#compareFold(sequence) },
+          onFatal: (error) => {
+            history.violation('fatal', messageOf(error))
+            this.crash()
+          },
+        })
+      } catch (error) {
+        if (!isOfTheStore(error)) history.violation('open', messageOf(error))
+        await clock.sleep(100 + random.next() * 200)
+      }
+    this.groups = new GroupCoordinator({ proposer: this.cluster.proposer, clock, random, log, limits: groupLimits })
+  }
+
+  /** All who have applied the same entries hold the same state, byte by byte. */
+  #compareFold(sequence: number): void {
+    if (sequence % comparedEntries !== 0 || this.cluster === undefined) return
+    const { folds, history } = this.#options
+    const found = hashOf(this.cluster.proposer.state)
+    const known = folds.get(sequence)
+    if (known === undefined) folds.set(sequence, found)
+    else if (known !== found)
+      history.violation('divergent folds', `writer ${this.cluster.proposer.writer} at entry ${sequence}`)
+  }
+}
+
+export function hashOf(state: State): string {
+  return createHash('md5')
+    .update(pack(toSnapshot(state)))
+    .digest('base64')
+}
+
+function isOfTheStore(error: unknown): boolean {
+  return error instanceof Error && error.name === 'StoreError'
+}
+
+/** What the gateway calls an error is one here too. */
+function complainingLog(history: History): Log {
+  return Object.assign(silentLog(), {
+    error: (details: { error?: string }, message: string) =>
+      history.violation('logged error', `${message}: ${details.error ?? JSON.stringify(details)}`),
+  })
+}
