@@ -16,7 +16,11 @@ export interface Message<S extends Shape> {
   /** The first version with compact lengths and tagged fields (KIP-482); Infinity when there is none. */
   readonly flexible: number
   /** The readers and writers that `compile.ts` made of it, by version. */
-  readonly compiled: { readonly readers: unknown[]; readonly writers: unknown[] }
+  readonly compiled: {
+    readonly readers: unknown[]
+    readonly tolerantReaders: unknown[]
+    readonly writers: unknown[]
+  }
 }
 
 /** First and last version, both inclusive. */
@@ -65,7 +69,7 @@ export function api<Request extends Shape, Response extends Shape>(
     fields,
     versions,
     flexible,
-    compiled: { readers: [], writers: [] },
+    compiled: { readers: [], tolerantReaders: [], writers: [] },
   })
   return {
     key,

@@ -17,6 +17,16 @@ export function readerOf<S extends Shape>(message: Message<S>, version: number):
   return readers[version] as Read<S>
 }
 
+/**
+ * As `readerOf`, but for bytes after the message's end: they are ignored, as Kafka's brokers do. Clients rely on it:
+ * librdkafka 2.16 sends three zeros too many when it asks for the metadata of all topics.
+ */
+export function tolerantReaderOf<S extends Shape>(message: Message<S>, version: number): Read<S> {
+  const { tolerantReaders } = message.compiled
+  tolerantReaders[version] ??= compile(message, version, 'readStart', ['b', 'p', 'e'], reader)
+  return tolerantReaders[version] as Read<S>
+}
+
 /** The writer of `message` in `version`, compiled at first use. It throws EncodeError for a message that doesn't fit. */
 export function writerOf<S extends Shape>(message: Message<S>, version: number): Write<S> {
   const { writers } = message.compiled
@@ -31,14 +41,14 @@ export function writerOf<S extends Shape>(message: Message<S>, version: number):
 function compile(
   message: Message<Shape>,
   version: number,
-  verb: 'read' | 'write',
+  verb: 'read' | 'readStart' | 'write',
   parameters: readonly string[],
   runtime: object,
 ): unknown {
   const [min, max] = message.versions
   assert(version >= min && version <= max, `${message.name} has no version ${version}`)
   const wire = atVersion(message, version)
-  const body = verb === 'read' ? readCode(wire) : writeCode(wire)
+  const body = verb === 'write' ? writeCode(wire) : readCode(wire, verb === 'read' ? 'refused' : 'ignored')
   const name = `${verb}${wire.name.replaceAll(' ', '')}`
   const url = `heraclitus/protocol/${name}.js`
   const source = `'use strict'\nreturn function ${name}(${parameters.join(', ')}) {\n${body}\n}\n//# sourceURL=${url}`

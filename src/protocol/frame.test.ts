@@ -11,6 +11,15 @@ function hex(text: string): Buffer {
   return Buffer.from(text.replaceAll(' ', ''), 'hex')
 }
 
+describe('a request', () => {
+  test('may have bytes after its end, as librdkafka 2.16 sends them when it asks for all topics', () => {
+    const frame = hex('0003 000d 00000003 0007 72646b61666b61 00 00000000 000000')
+    const header = readRequestHeader(frame)
+    assert.deepEqual(readRequest(Metadata, header, frame).topics, null)
+    assert.throws(() => readRequest(Metadata, header, frame.subarray(0, 19)), ProtocolError)
+  })
+})
+
 describe('a request header', () => {
   test('is read with its client id, up to the body', () => {
     const frame = hex('000c 0003 00000007 0002 6162 ff')

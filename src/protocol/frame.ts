@@ -1,6 +1,6 @@
 import type { AnyApi, Api, DecodedOf, EncodableOf } from './api.js'
 import { apiOf } from './apis.js'
-import { readerOf, writerOf } from './compile.js'
+import { readerOf, tolerantReaderOf, writerOf } from './compile.js'
 import { ProtocolError } from './protocol-error.js'
 import { reader } from './reader.js'
 import type { Shape } from './schema.js'
@@ -52,7 +52,7 @@ export function readRequestHeader(frame: Buffer): RequestHeader {
 }
 
 /**
- * Reads the body of a request; the version must be one the API has.
+ * Reads the body of a request; the version must be one the API has. What may follow it is ignored, as in Kafka.
  * @throws ProtocolError
  */
 export function readRequest<Request extends Shape, Response extends Shape>(
@@ -60,7 +60,7 @@ export function readRequest<Request extends Shape, Response extends Shape>(
   header: RequestHeader,
   frame: Buffer,
 ): DecodedOf<Api<Request, Response>['request']> {
-  return readerOf(api.request, header.apiVersion)(frame, header.bodyStart, frame.length)
+  return tolerantReaderOf(api.request, header.apiVersion)(frame, header.bodyStart, frame.length)
 }
 
 /**

@@ -16,13 +16,13 @@ import { literal } from './literal.js'
  * `r` (see reader.ts) in scope. Bounds are checked once for a run of fields of fixed size, and for each length;
  * everything is a local variable, and each struct is built in one literal, so that its objects share one shape.
  */
-export function readCode(message: WireMessage): string {
+export function readCode(message: WireMessage, rest: 'refused' | 'ignored'): string {
   const code = new ReadCode(message)
   const result = code.struct(message.fields, '', 0)
   return [
     'let n = 0, elements = 0',
     ...code.lines,
-    `if (p !== e) r.trailing(${JSON.stringify(message.name)}, e - p)`,
+    ...(rest === 'ignored' ? [] : [`if (p !== e) r.trailing(${JSON.stringify(message.name)}, e - p)`]),
     `return ${result}`,
   ].join('\n')
 }

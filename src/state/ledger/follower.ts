@@ -4,7 +4,7 @@ import type { Log } from '../../base/log.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { type DecodedEntry, decodeEntry, headLength } from './entry.js'
 import type { Fold } from './fold.js'
-import { entriesFolder, entryKey } from './keys.js'
+import { entriesFolder, entryKey, numberOfKey } from './keys.js'
 
 /** The first read of an entry asks for so many bytes: its head, and its body too if it is small. */
 const firstReadBytes = 64 * 1024
@@ -48,7 +48,7 @@ export class Follower {
   constructor(options: FollowerOptions) {
     this.#options = options
     this.#tailConfirmedAt = Number.NEGATIVE_INFINITY
-    this.#stopWatching = options.store.watch?.(entriesFolder(options.ledger), () => this.wake())
+    this.#stopWatching = options.store.watch?.(entriesFolder(options.ledger), (name) => this.#created(name))
   }
 
   /** Begins to follow. */
@@ -60,6 +60,12 @@ export class Follower {
   wake(): void {
     this.#wakes++
     this.#wakeUp?.()
+  }
+
+  /** An entry may have been created: worth a look, unless it is one that we know of, such as our own. */
+  #created(name: string | undefined): void {
+    const sequence = name === undefined ? Number.NaN : numberOfKey(name)
+    if (!this.#options.fold.has(sequence) && !this.#options.isPutting(sequence)) this.wake()
   }
 
   /** Milliseconds since the tail was last known to be reached. */

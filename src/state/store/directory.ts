@@ -216,13 +216,13 @@ class DirectoryStore implements ObjectStore {
     await Promise.all(Array.from({ length: Math.min(deletionsMax, keys.length) }, work))
   }
 
-  watch(folder: string, onChange: () => void): () => void {
+  watch(folder: string, onChange: (name?: string) => void): () => void {
     const path = `${this.#root}/${folder}`
     const failed = (error: unknown) =>
       this.#log.warn({ folder: path }, `can't watch: ${messageOf(error)}; what others write is found by asking for it`)
     try {
       fs.mkdirSync(path, { recursive: true })
-      const watcher = fs.watch(path, { persistent: false }, onChange)
+      const watcher = fs.watch(path, { persistent: false }, (_event, name) => onChange(name ?? undefined))
       this.#watchers.add(watcher)
       const stop = () => {
         this.#watchers.delete(watcher)

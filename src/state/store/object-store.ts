@@ -52,9 +52,10 @@ export interface ObjectStore {
   delete(keys: readonly string[]): Promise<void>
   /**
    * Calls `onChange` soon after an object directly below `folder` (no trailing slash) may have been created by
-   * anybody. A hint only: it may be late, doubled or missing. Returns how to stop. Absent where the store can't.
+   * anybody, with the last part of its key where that is known. A hint only: it may be late, doubled or missing.
+   * Returns how to stop. Absent where the store can't.
    */
-  watch?(folder: string, onChange: () => void): () => void
+  watch?(folder: string, onChange: (name?: string) => void): () => void
   /** Releases connections and watches. */
   close(): Promise<void>
 }
