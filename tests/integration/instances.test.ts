@@ -116,39 +116,36 @@ function instancesShare(kind: (typeof storages)[number]): void {
     })
   }
 
-  for (const [name, file] of [
-    ['kafkajs', 'kafkajs-client'],
-    ['@platformatic/kafka', 'platformatic-client'],
-  ] as const) {
-    test(`kill -9 of one instance, then of the other: ${name} goes on`, { timeout: 120_000 }, async () => {
-      const topic = `t-${randomUUID()}`
-      const client = new ClientProcess(nodeProgram(file), `${first.bootstrap},${second.bootstrap}`)
-      running.push(client)
-      const expected: string[] = []
-      const roundTrip = async (round: string) => {
-        const values = Array.from({ length: 20 }, (_, n) => `${round} ${n}`)
-        const records = values.map((value, n) => ({ partition: n % 4, key: null, value }))
-        await client.call('produce', { topic, compression: 'none', idempotent: false, records })
-        expected.push(...values)
-        const missing = () => {
-          const seen = new Set(client.received.map(({ value }) => value))
-          return expected.filter((value) => !seen.has(value)).length
-        }
-        await eventually(`${round}: all is received`, 45_000, () => missing() === 0, missing)
+  // Not @platformatic/kafka 1.35: when the broker that was its coordinator is no longer in the metadata, an exception
+  // that nobody can catch ends the process.
+  test('kill -9 of one instance, then of the other: kafkajs goes on', { timeout: 120_000 }, async () => {
+    const topic = `t-${randomUUID()}`
+    const client = new ClientProcess(nodeProgram('kafkajs-client'), `${first.bootstrap},${second.bootstrap}`)
+    running.push(client)
+    const expected: string[] = []
+    const roundTrip = async (round: string) => {
+      const values = Array.from({ length: 20 }, (_, n) => `${round} ${n}`)
+      const records = values.map((value, n) => ({ partition: n % 4, key: null, value }))
+      await client.call('produce', { topic, compression: 'none', idempotent: false, records })
+      expected.push(...values)
+      const missing = () => {
+        const seen = new Set(client.received.map(({ value }) => value))
+        return expected.filter((value) => !seen.has(value)).length
       }
-      await client.call('create', { topic, partitions: 4 })
-      await client.call('member', { topic, group: `g-${randomUUID()}`, sessionTimeoutMs: 6_000 })
-      await roundTrip('both')
-      await first.kill()
-      await roundTrip('the second alone')
-      first = await startAgain(first, 1)
-      await second.kill()
-      await roundTrip('the first alone')
-      second = await startAgain(second, 2)
-      await roundTrip('both again')
-      await client.kill()
-    })
-  }
+      await eventually(`${round}: all is received`, 45_000, () => missing() === 0, missing)
+    }
+    await client.call('create', { topic, partitions: 4 })
+    await client.call('member', { topic, group: `g-${randomUUID()}`, sessionTimeoutMs: 6_000 })
+    await roundTrip('both')
+    await first.kill()
+    await roundTrip('the second alone')
+    first = await startAgain(first, 1)
+    await second.kill()
+    await roundTrip('the first alone')
+    second = await startAgain(second, 2)
+    await roundTrip('both again')
+    await client.kill()
+  })
 
   test('kill -9 of one instance: clients that know both go on, and nothing is lost', {
     timeout: 200_000,

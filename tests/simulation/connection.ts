@@ -28,9 +28,11 @@ const config: ServerConfig = {
 /** Errors by which a gateway that can't serve closes a connection. */
 const unavailableNames = new Set(['UnavailableError', 'OverloadedError', 'StoreError'])
 
+/** One request, on the side of the instance. */
 interface Exchange {
-  run(): unknown
-  settle(answer: () => void): void
+  begin(): Promise<() => void>
+  /** Sends the answer off. */
+  send(answer: () => void): void
   hasProceeded: boolean
   answer: (() => void) | undefined
   onTurn: (() => void) | undefined
@@ -80,24 +82,25 @@ export class Connection {
       const timer = this.#world.after(timeoutMs, () => this.close())
       this.#losses.add(lose)
       if (!this.#isOpen) return lose()
-      const heard = (settle: () => void) => {
-        this.#lastAnswerMs = this.#later(this.#lastAnswerMs, () => {
-          if (!this.#losses.delete(lose)) return
-          timer.cancel()
-          settle()
-        })
-      }
       const exchange: Exchange = {
-        run: () => ask(this.#context(exchange, apiVersion)),
-        settle: heard,
+        begin: async () => {
+          const answer = await ask(this.#context(exchange, apiVersion))
+          return () => resolve(answer)
+        },
+        send: (answer) => {
+          this.#lastAnswerMs = this.#later(this.#lastAnswerMs, () => {
+            if (!this.#losses.delete(lose)) return
+            timer.cancel()
+            answer()
+          })
+        },
         hasProceeded: false,
         answer: undefined,
         onTurn: undefined,
       }
       this.#lastArrivalMs = this.#later(this.#lastArrivalMs, () =>
-        this.instance.process.deliver(() => this.#arrive(exchange, resolve as (answer: unknown) => void)),
+        this.instance.process.deliver(() => this.#arrive(exchange)),
       )
-      return undefined
     })
   }
 
@@ -140,19 +143,8 @@ export class Connection {
     return atMs
   }
 
-  #arrive(exchange: Exchange, resolve: (answer: unknown) => void): void {
-    if (!this.#isOpen || this.#abort.signal.aborted) return
-    const settle = exchange.settle
-    exchange.settle = (answer) => settle(answer)
-    const { run } = exchange
-    exchange.run = () => {
-      Promise.resolve()
-        .then(run)
-        .then(
-          (answer) => this.#answered(exchange, () => resolve(answer)),
-          (error: unknown) => this.#failed(error),
-        )
-    }
+  #arrive(exchange: Exchange): void {
+    if (this.#abort.signal.aborted) return
     this.#exchanges.push(exchange)
     this.#begin()
   }
@@ -162,8 +154,10 @@ export class Connection {
       const last = this.#exchanges[this.#begun - 1]
       if (last !== undefined && !last.hasProceeded && last.answer === undefined) return
       const exchange = this.#exchanges[this.#begun++] as Exchange
-      if (this.#begun === 1) exchange.onTurn?.()
-      exchange.run()
+      exchange.begin().then(
+        (answer) => this.#answered(exchange, answer),
+        (error: unknown) => this.#failed(error),
+      )
     }
   }
 
@@ -172,7 +166,7 @@ export class Connection {
     for (let first = this.#exchanges[0]; first?.answer !== undefined; first = this.#exchanges[0]) {
       this.#exchanges.shift()
       this.#begun--
-      if (this.#isOpen) first.settle(first.answer)
+      if (!this.#abort.signal.aborted) first.send(first.answer)
       this.#exchanges[0]?.onTurn?.()
     }
     this.#begin()

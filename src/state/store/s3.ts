@@ -227,7 +227,8 @@ function clientConfigOf(options: S3StoreOptions): S3ClientConfig {
   const agent = { keepAlive: true, maxSockets: socketsMax, scheduling: 'lifo' } as const
   const note = (...parts: unknown[]) => options.log.warn(`S3 client: ${parts.map(String).join(' ')}`)
   const nothing = () => {}
-  const logger = { trace: nothing, debug: nothing, info: nothing, warn: note, error: note }
+  // Failed requests are thrown as well, and reported by whoever made them.
+  const logger = { trace: nothing, debug: nothing, info: nothing, warn: note, error: nothing }
   return {
     ...(endpoint ? { endpoint } : {}),
     ...(region ? { region } : {}),
