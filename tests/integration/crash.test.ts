@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom } from '../../src/base/random.js'
@@ -31,18 +32,22 @@ async function killUnderLoad(options: GatewayOptions): Promise<string> {
   const random = seededRandom(seed)
   let gateway = await startGateway(options)
   const again = { ...options, port: gateway.port, metricsPort: gateway.metricsPort }
+  const complaints: string[] = []
   let loads: Loads | undefined
   try {
     loads = await Loads.start(loaders.programs, gateway.bootstrap)
     for (let kill = 0; kill < kills; kill++) {
       await sleep(200 + random.next() * 1_500)
       await gateway.kill()
+      complaints.push(...errorsIn(gateway.logs()))
       await sleep(random.next() * 500)
       gateway = await startGateway(again)
       // Now and then it dies again before anybody is back.
       if (random.next() < 0.7) await loads.advance()
     }
     const { records } = await loads.check()
+    complaints.push(...errorsIn(gateway.logs()))
+    assert.deepEqual(complaints, [], 'no instance has logged an error')
     return `${records} records, ${kills} kills`
   } catch (error) {
     throw new Error(`seed ${seed}: ${(error as Error).message}\n${gateway.logs().slice(-5_000)}`, { cause: error })
@@ -50,4 +55,9 @@ async function killUnderLoad(options: GatewayOptions): Promise<string> {
     await loads?.kill()
     await gateway.kill()
   }
+}
+
+/** Log lines of level error and fatal. */
+function errorsIn(log: string): string[] {
+  return log.split('\n').filter((line) => /"level":[56]0/.test(line))
 }

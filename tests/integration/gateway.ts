@@ -75,7 +75,13 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     }
     process.off('exit', onOurExit)
   }
-  await serving(child, port, log)
+  try {
+    await serving(child, port, log)
+  } catch (error) {
+    await end('SIGKILL')
+    if (temporary) await rm(temporary, { recursive: true, force: true })
+    throw error
+  }
   return {
     bootstrap: `127.0.0.1:${port}`,
     port,
@@ -139,10 +145,7 @@ async function serving(child: ChildProcess, port: number, log: () => string): Pr
     if (child.exitCode !== null || child.signalCode !== null) {
       throw new Error(`the gateway ended with ${child.exitCode ?? child.signalCode} before it served\n${log()}`)
     }
-    if (performance.now() > deadline) {
-      child.kill('SIGKILL')
-      throw new Error(`the gateway does not serve on port ${port}\n${log()}`)
-    }
+    if (performance.now() > deadline) throw new Error(`the gateway does not serve on port ${port}\n${log()}`)
     await sleep(25)
   }
 }

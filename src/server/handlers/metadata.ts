@@ -35,19 +35,12 @@ type Found = Topic | { readonly name: string | null; readonly id: string; readon
 async function findTopics(request: MetadataRequest, context: RequestContext): Promise<Found[]> {
   const { cluster, apiVersion } = context
   const wanted = request.topics
-  if (wanted === null || (apiVersion === 0 && wanted.length === 0)) {
-    await cluster.barrier()
-    return [...cluster.topics.all()]
-  }
-  const find = () => wanted.map(({ name, topicId }) => findTopic(name, topicId, context))
-  let found = find()
+  // What was created or deleted elsewhere a moment ago must show: clients ask seldom, and act on the answer for minutes.
+  await cluster.barrier()
+  if (wanted === null || (apiVersion === 0 && wanted.length === 0)) return [...cluster.topics.all()]
+  const found = wanted.map(({ name, topicId }) => findTopic(name, topicId, context))
   if (!found.some(isUnknown)) return withoutDoubles(found)
-  // Creation decides by itself, in the order of the ledger, whether there is such a topic already.
   const created = await createMissing(request, found, context)
-  if (created.size < new Set(found.filter(isUnknown).map(({ name }) => name)).size) {
-    await cluster.barrier()
-    found = find()
-  }
   return withoutDoubles(found.map((topic) => (isUnknown(topic) ? (created.get(topic.name ?? '') ?? topic) : topic)))
 }
 

@@ -29,6 +29,7 @@ export class Sessions {
   #timer: Timer | undefined
   #touchAtMs = Number.POSITIVE_INFINITY
   #isTouching: boolean = false
+  #hasNewcomers: boolean = false
   #isClosed: boolean = false
 
   constructor(options: { proposer: Proposer; clock: Clock; log: Log; parked: ParkedRequests }) {
@@ -43,8 +44,12 @@ export class Sessions {
     const ofGroup = this.#byGroup.get(groupId) ?? new Map<string, Served>()
     this.#byGroup.set(groupId, ofGroup)
     const served = ofGroup.get(memberId)
-    if (served === undefined) ofGroup.set(memberId, { heardAtMs, reportedAtMs: -1, sessionTimeoutMs })
-    else {
+    if (served === undefined) {
+      ofGroup.set(memberId, { heardAtMs, reportedAtMs: -1, sessionTimeoutMs })
+      // It may have come here after a long silence, from an instance that is gone: others are measuring it.
+      this.#hasNewcomers = true
+      this.#touchWithin(0)
+    } else {
       served.heardAtMs = heardAtMs
       served.sessionTimeoutMs = sessionTimeoutMs
     }
@@ -109,6 +114,7 @@ export class Sessions {
     if (members.length === 0 || this.#isTouching) return
     // One at a time: when the store is slow, the next one carries what has been heard meanwhile.
     this.#isTouching = true
+    this.#hasNewcomers = false
     try {
       for (let i = 0; i < members.length; i += touchedMembersMax)
         await this.#proposer.propose('touchMembers', { members: members.slice(i, i + touchedMembersMax) })
@@ -119,6 +125,7 @@ export class Sessions {
       else this.#log.error({ error: messageOf(error) }, 'touching members failed')
     } finally {
       this.#isTouching = false
+      if (this.#hasNewcomers) this.#touchWithin(0)
     }
   }
 }

@@ -96,7 +96,7 @@ export class Follower {
       const found = await Promise.all(Array.from({ length: window }, (_, i) => this.#ask(first + i, evenIfPutting)))
       if (!found[0]) {
         // Whoever was acknowledged before the look stands before the place that was still empty then.
-        if (evenIfPutting || !this.#options.isPutting(first)) this.confirmed(since)
+        if (found[0] === false) this.confirmed(since)
         return
       }
       window = found.every(Boolean) ? Math.min(window * 2, windowMax) : 1
@@ -148,11 +148,11 @@ export class Follower {
     })
   }
 
-  /** Looks for one entry; whether it is there. */
-  async #ask(sequence: number, evenIfPutting: boolean): Promise<boolean> {
+  /** Looks for one entry; whether it is there, or undefined if nobody looked. */
+  async #ask(sequence: number, evenIfPutting: boolean): Promise<boolean | undefined> {
     const { fold, isPutting, store, ledger } = this.#options
     if (fold.has(sequence)) return true
-    if (!evenIfPutting && isPutting(sequence)) return false
+    if (!evenIfPutting && isPutting(sequence)) return undefined
     const key = entryKey(ledger, sequence)
     const read = await store.get(key, { position: 0, length: firstReadBytes })
     if (read === undefined) return false

@@ -14,6 +14,12 @@ import type { LogBytes } from './log-bytes.js'
 
 /** Batches up to this size are copied, so that a fetch of many small ones does not become a list of many pieces, bytes. */
 const copiedBytesMax = 8 * 1024
+/**
+ * Ranges that are read from the store at once for one reader, and most that are for one answer: who reads far behind
+ * the tail of a log of many small entries must get something before its client gives up.
+ */
+const rangesAhead = 16
+const storeReadsMax = 128
 /** There is one leader for ever: the store. Its epoch never changes. */
 const leaderEpoch = 0
 
@@ -56,11 +62,19 @@ export async function readBatches(
   options: ReadOptions,
 ): Promise<ReadResult> {
   const result = new Batches(options)
+  const reads = new Map<number, Promise<Buffer[]>>()
   for (let next = offset; !result.isFull && next < log.endOffset; ) {
     const index = log.ranges.find(next)
     if (index >= log.ranges.length) break
     const range = log.ranges.at(index)
-    const pieces = bytes.find(range) ?? (await bytes.read(log.topicId, log.partition, range))
+    let pieces = bytes.find(range)
+    if (pieces === undefined) {
+      if (!reads.has(range.baseOffset)) {
+        if (reads.size >= storeReadsMax) break
+        readAhead(bytes, log, index, options.bytesMax - result.bytes, reads)
+      }
+      pieces = (await reads.get(range.baseOffset)) ?? []
+    }
     for (const batch of placedBatches(range, pieces)) {
       if (batch.lastOffset < offset) continue
       if (!result.add(batch)) break
@@ -70,15 +84,35 @@ export async function readBatches(
   return result.finish()
 }
 
+/** Begins to read ranges from `index` on, at least one, up to so many bytes. Each is awaited by who needs it. */
+function readAhead(
+  bytes: LogBytes,
+  log: PartitionLog,
+  index: number,
+  bytesMax: number,
+  reads: Map<number, Promise<Buffer[]>>,
+): void {
+  let length = 0
+  for (let at = index; at < Math.min(index + rangesAhead, log.ranges.length); at++) {
+    const range = log.ranges.at(at)
+    length += range.length
+    if (at > index && (length > bytesMax || reads.has(range.baseOffset))) return
+    const read = bytes.read(log.topicId, log.partition, range)
+    read.catch(() => undefined)
+    reads.set(range.baseOffset, read)
+  }
+}
+
 /** Collects batches for a reader, each with its offset filled in. */
 class Batches {
   isFull = false
+  /** Taken so far. */
+  bytes = 0
   readonly #options: ReadOptions
   readonly #pieces: Buffer[] = []
   /** Small batches that stand together, still to be copied. */
   #small: PlacedBatch[] = []
   #smallBytes = 0
-  #bytes = 0
 
   constructor(options: ReadOptions) {
     this.#options = options
@@ -87,13 +121,13 @@ class Batches {
   /** Whether it was taken; if not, nothing more is. */
   add(batch: PlacedBatch): boolean {
     const size = batch.bytes.length
-    const isFirst = this.#bytes === 0 && this.#options.strict !== true
-    if (this.#bytes + size > this.#options.bytesMax && !isFirst) {
+    const isFirst = this.bytes === 0 && this.#options.strict !== true
+    if (this.bytes + size > this.#options.bytesMax && !isFirst) {
       this.isFull = true
       return false
     }
-    this.#bytes += size
-    if (this.#bytes >= this.#options.bytesMax) this.isFull = true
+    this.bytes += size
+    if (this.bytes >= this.#options.bytesMax) this.isFull = true
     if (size <= copiedBytesMax) {
       this.#small.push(batch)
       this.#smallBytes += size
@@ -110,7 +144,7 @@ class Batches {
 
   finish(): ReadResult {
     this.#copySmall()
-    return { batches: this.#pieces, bytes: this.#bytes }
+    return { batches: this.#pieces, bytes: this.bytes }
   }
 
   #copySmall(): void {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '../../base/clock.js'
 import { CorruptObjectError, StoreError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'
@@ -51,6 +52,8 @@ export async function withRetries<Result>(request: () => Promise<Result>, option
 export function retrying(store: ObjectStore, options: RetryOptions): ObjectStore {
   const closing = new AbortController()
   const signal = options.signal === undefined ? closing.signal : AbortSignal.any([closing.signal, options.signal])
+  // Each request that waits for its next attempt listens to it.
+  setMaxListeners(0, signal)
   const retry: RetryOptions = { ...options, signal }
   return {
     url: store.url,
