@@ -65,7 +65,8 @@ export class History {
     const place = `${topicId}-${partition}@${offset}`
     const known = this.#values.get(place)
     if (known === undefined) this.#values.set(place, value)
-    else if (known !== value) this.violation('divergent offset', `${who} finds ${value} at ${place}, which held ${known}`)
+    else if (known !== value)
+      this.violation('divergent offset', `${who} finds ${value} at ${place}, which held ${known}`)
   }
 
   acknowledge(record: SentRecord, offset: number, who: string): void {

@@ -87,36 +87,43 @@ export class SimulatedInstance {
     const { process, random, log, use } = this
     const { clock } = process
     const faulty = faultyStore(store, { process, world, random, faults, isCutOff, use })
-    while (this.cluster === undefined)
+    while (this.cluster === undefined) {
+      // What an attempt that failed still reads is nobody's state any more.
+      const attempt: { cluster?: OpenCluster } = {}
       try {
-        this.cluster = await openCluster({
+        attempt.cluster = await openCluster({
           store: retrying(faulty, { clock, random, totalMs: storeRetryMs }),
           clock,
           random,
           log,
           settings,
-          ledgerObserver: { ...noLedgerObserver, entryApplied: (_own, sequence) => this.#compareFold(sequence) },
+          ledgerObserver: {
+            ...noLedgerObserver,
+            entryApplied: (_own, sequence) => this.#compareFold(sequence, attempt.cluster),
+          },
           onFatal: (error) => {
             history.violation('fatal', messageOf(error))
             this.crash()
           },
         })
+        this.cluster = attempt.cluster
       } catch (error) {
         if (!isOfTheStore(error)) history.violation('open', messageOf(error))
         await clock.sleep(100 + random.next() * 200)
       }
+    }
     this.groups = new GroupCoordinator({ proposer: this.cluster.proposer, clock, random, log, limits: groupLimits })
   }
 
   /** All who have applied the same entries hold the same state, byte by byte. */
-  #compareFold(sequence: number): void {
-    if (sequence % comparedEntries !== 0 || this.cluster === undefined) return
+  #compareFold(sequence: number, cluster: OpenCluster | undefined): void {
+    if (sequence % comparedEntries !== 0 || cluster === undefined) return
     const { folds, history } = this.#options
-    const found = hashOf(this.cluster.proposer.state)
+    const found = hashOf(cluster.proposer.state)
     const known = folds.get(sequence)
     if (known === undefined) folds.set(sequence, found)
     else if (known !== found)
-      history.violation('divergent folds', `writer ${this.cluster.proposer.writer} at entry ${sequence}`)
+      history.violation('divergent folds', `writer ${cluster.proposer.writer} at entry ${sequence}`)
   }
 }
 

@@ -10,6 +10,8 @@ export class SimulatedProcess {
   readonly #world: VirtualClock
   #isAlive = true
   #pausedUntilMs = 0
+  /** What has come during a pause and has not run yet. */
+  readonly #deferred: (() => void)[] = []
 
   /** `skewMs`: how far the process's wall clock is ahead of the world's. */
   constructor(world: VirtualClock, skewMs = 0) {
@@ -49,12 +51,27 @@ export class SimulatedProcess {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#world.monotonic() + ms)
   }
 
-  /** Runs `task` in the process: now, when its pause is over, or never. */
+  /** Runs `task` in the process: now, when its pause is over and what came before has run, or never. */
   deliver(task: () => void): void {
     if (!this.#isAlive) return
-    const waitMs = this.#pausedUntilMs - this.#world.monotonic()
-    if (waitMs > 0) this.#world.after(waitMs, () => this.deliver(task))
-    else task()
+    if (!this.isPaused && this.#deferred.length === 0) {
+      task()
+      return
+    }
+    if (this.#deferred.push(task) === 1) this.#wakeAfterPause()
+  }
+
+  /** One after the other, so that between two of them every promise that can settle does. */
+  #wakeAfterPause(): void {
+    this.#world.after(this.#pausedUntilMs - this.#world.monotonic(), () => {
+      if (!this.#isAlive) return
+      if (!this.isPaused) {
+        const [task] = this.#deferred
+        task?.()
+        this.#deferred.shift()
+      }
+      if (this.#deferred.length > 0) this.#wakeAfterPause()
+    })
   }
 
   /** A timer that came due during a pause can still be cancelled by what runs first after it. */

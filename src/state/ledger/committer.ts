@@ -10,6 +10,7 @@ import { entryKey, laneKey } from './keys.js'
 import type { Lanes } from './lanes.js'
 import type { LedgerObserver } from './observer.js'
 import { buildPart, type PartContent, type Proposal } from './part-builder.js'
+import { PlacementOrder } from './placement-order.js'
 import type { Traffic } from './traffic.js'
 
 export interface CommitterSettings {
@@ -48,6 +49,9 @@ const quietMsMin = 100
 /** A part that waits in its lane for longer than this, or up to twice as long, is put into the ledger directly, milliseconds. */
 const patienceMs = 2_500
 
+/** Parts of ours that have not taken effect yet, at most; the rest waits in the queue, whose bytes are bounded. */
+const partsPendingMax = 32
+
 /** A part that has not taken effect yet. Its content is fixed when it is made, wherever and how often it is stored. */
 interface PendingPart {
   part: Part
@@ -82,15 +86,16 @@ export class Committer {
   #queueBytes = 0
   readonly #pending = new Map<number, PendingPart>()
   readonly #placements = new Map<number, Placement>()
-  /** Parts of others that are in a placement. */
-  readonly #placedForeign = new Set<string>()
+  /** Where parts of others are being stored, by writer and index. */
+  readonly #placedForeign = new Map<string, number>()
   #putsUnderWay = 0
   #lastIndex = 0
   /** The next place to try. */
   #place = 0
   #lastFlushAt = Number.NEGATIVE_INFINITY
   #notBefore = Number.NEGATIVE_INFINITY
-  #putMs = 1
+  /** 0 until one was answered. */
+  #putMs = 0
   #pumpIsDue = false
   #timerIsSet = false
   #failingSince: number | undefined
@@ -156,8 +161,10 @@ export class Committer {
         observer.conflict()
         this.#notBefore = clock.monotonic() + random.next() * this.#putMs
       }
-      for (const pending of placement.own) pending.sequence = 0
-      for (const part of placement.foreign) this.#placedForeign.delete(nameOf(part))
+      // A part may have been placed again meanwhile.
+      for (const pending of placement.own) if (pending.sequence === sequence) pending.sequence = 0
+      for (const part of placement.foreign)
+        if (this.#placedForeign.get(nameOf(part)) === sequence) this.#placedForeign.delete(nameOf(part))
     }
     if (this.#queue.length > 0 || this.#pending.size > 0) this.pumpSoon()
   }
@@ -218,7 +225,7 @@ export class Committer {
         this.#pumpAfter(this.#notBefore - now)
         return
       }
-      if (this.#queue.length > 0) this.#flushIfDue(now)
+      if (this.#queue.length > 0 && this.#isReadyForPart()) this.#flushIfDue(now)
       const isCrowded = traffic.isCrowded(this.#putMs, this.#quietMs())
       if (!(isCrowded ? this.#storeInLane(now) : this.#storeInLedger())) return
     }
@@ -226,6 +233,16 @@ export class Committer {
 
   #quietMs(): number {
     return Math.max(quietMsMin, quietPuts * this.#putMs)
+  }
+
+  /**
+   * While a part waits to be stored, what comes in waits for the next one: otherwise each would be as small as what
+   * comes in between two puts, and those that wait would never become fewer.
+   */
+  #isReadyForPart(): boolean {
+    if (this.#pending.size >= partsPendingMax) return false
+    for (const { lane, sequence } of this.#pending.values()) if (lane === 'no' && sequence === 0) return false
+    return true
   }
 
   #flushIfDue(now: number): void {
@@ -281,14 +298,22 @@ export class Committer {
   #storeInLedger(): boolean {
     const { fold, lanes, flushBytes } = this.#options
     const placement: Placement = { own: [], foreign: [], isAnswered: false }
+    const mine = new PlacementOrder()
     let bytes = 0
     for (const pending of this.#pending.values()) {
-      if (pending.sequence !== 0) continue
+      if (mine.isWellPlaced(pending.sequence)) continue
       bytes += pending.part.bodyLength
       if (placement.own.length > 0 && bytes > flushBytes) break
       placement.own.push(pending)
     }
-    for (const part of lanes.waiting((found) => this.#placedForeign.has(nameOf(found)))) {
+    const orders = new Map<number, PlacementOrder>()
+    for (const part of lanes.waiting()) {
+      let order = orders.get(part.writer)
+      if (order === undefined) {
+        order = new PlacementOrder()
+        orders.set(part.writer, order)
+      }
+      if (order.isWellPlaced(this.#placedForeign.get(nameOf(part)) ?? 0)) continue
       bytes += part.commands.length
       if (placement.foreign.length > 0 && bytes > flushBytes) break
       placement.foreign.push(part)
@@ -297,7 +322,7 @@ export class Committer {
     const sequence = Math.max(this.#place, fold.next)
     this.#place = sequence + 1
     for (const pending of placement.own) pending.sequence = sequence
-    for (const part of placement.foreign) this.#placedForeign.add(nameOf(part))
+    for (const part of placement.foreign) this.#placedForeign.set(nameOf(part), sequence)
     this.#placements.set(sequence, placement)
     this.#underWay(this.#putInLedger(sequence, placement))
     return true
@@ -327,10 +352,8 @@ export class Committer {
     const outcome = await this.#put(entryKey(ledger, sequence), [head, ...inline], () => fold.has(sequence))
     placement.isAnswered = true
     if (outcome === 'created') {
-      const ms = clock.monotonic() - since
-      this.#putMs += (ms - this.#putMs) * 0.1
       observer.entryStored(
-        ms / 1_000,
+        (clock.monotonic() - since) / 1_000,
         inline.reduce((sum, piece) => sum + piece.length, head.length),
       )
       fold.offer(sequence, { writer, parts, bodyPosition: head.length })
@@ -339,14 +362,12 @@ export class Committer {
   }
 
   async #putInLane(pending: PendingPart): Promise<void> {
-    const { ledger, writer, clock } = this.#options
+    const { ledger, writer } = this.#options
     const { part, content } = pending
     const head = encodeHead(writer, [part])
-    const since = clock.monotonic()
     const isMoot = () => !this.#pending.has(part.index)
     // Nobody else writes under this name: if it exists, it is what an earlier attempt stored.
     await this.#put(laneKey(ledger, writer, part.index), [head, ...content.body], isMoot)
-    this.#putMs += (clock.monotonic() - since - this.#putMs) * 0.1
     pending.lane = 'stored'
     pending.lanePosition = head.length
   }
@@ -355,8 +376,14 @@ export class Committer {
     const { store, clock, random, log } = this.#options
     const onFailure = (error: StoreError) => this.#putFailed(error)
     const ends = () => isMoot() || this.#isStopped
+    const since = clock.monotonic()
     const outcome = await putUntilAnswered({ store, clock, random, log, key, body, isMoot: ends, onFailure })
-    if (outcome !== 'moot') this.#failingSince = undefined
+    if (outcome !== 'moot') {
+      // Also when the place was taken: who always loses must learn that it competes.
+      const ms = clock.monotonic() - since
+      this.#putMs = this.#putMs === 0 ? ms : this.#putMs + (ms - this.#putMs) * 0.1
+      this.#failingSince = undefined
+    }
     return outcome
   }
 

@@ -15,7 +15,7 @@ const hotMs = 15
 const hotForMs = 2_000
 const coldMs = 1_000
 /** Whether it has to look at all is asked this often, milliseconds. */
-const idleMs = 200
+const idleMs = 50
 /** New writers are looked for this often, milliseconds. */
 const writersMs = 500
 /** A writer that wrote nothing for so long, by its own clock, is not looked at any more: it must speak up itself. */
@@ -43,6 +43,8 @@ interface Lane {
   found: Map<number, Part>
   /** Places being asked for. */
   asking: Set<number>
+  /** The index of the last effective part that was seen here, in a lane or not: who has written goes on. */
+  seenIndex: number
   lastFoundAt: number
   lastAskedAt: number
 }
@@ -84,8 +86,8 @@ export class Lanes {
     if (writer > this.#lastWriter) this.#lastWriter = writer
   }
 
-  /** The parts that may take effect next, in the order of each writer, but for those that are placed already. */
-  waiting(isPlaced: (part: Part) => boolean): Part[] {
+  /** The parts that may take effect next, writer by writer in their order. */
+  waiting(): Part[] {
     const parts: Part[] = []
     for (const [writer, { found }] of this.#lanes) {
       const last = this.#options.state.writers.lastIndex(writer)
@@ -93,7 +95,7 @@ export class Lanes {
       for (let index = last + 1; ; index++) {
         const part = found.get(index)
         if (part === undefined) break
-        if (!isPlaced(part)) parts.push(part)
+        parts.push(part)
       }
     }
     return parts
@@ -101,7 +103,13 @@ export class Lanes {
 
   #add(writer: number): void {
     const never = Number.NEGATIVE_INFINITY
-    this.#lanes.set(writer, { found: new Map(), asking: new Set(), lastFoundAt: never, lastAskedAt: never })
+    this.#lanes.set(writer, {
+      found: new Map(),
+      asking: new Set(),
+      seenIndex: this.#options.state.writers.lastIndex(writer),
+      lastFoundAt: never,
+      lastAskedAt: never,
+    })
   }
 
   #look(): void {
@@ -113,10 +121,15 @@ export class Lanes {
         this.#lanes.delete(writer)
         continue
       }
+      const lastIndex = state.writers.lastIndex(writer)
+      if (lastIndex > lane.seenIndex) {
+        lane.seenIndex = lastIndex
+        lane.lastFoundAt = now
+      }
       const isHot = now - lane.lastFoundAt < hotForMs
       if (!isHot && now - lane.lastAskedAt < coldMs) continue
       lane.lastAskedAt = now
-      let next = state.writers.lastIndex(writer) + 1
+      let next = lastIndex + 1
       while (lane.found.has(next)) next++
       for (let index = next; index < next + (isHot ? aheadMax : 1); index++) this.#ask(writer, lane, index)
     }

@@ -55,6 +55,8 @@ export class RecentBytes {
       if (piece === undefined) return undefined
       const start = at - (kept.positions[index] as number)
       if (start < 0 || start >= piece.length) return undefined
+      // The piece before it ends within a batch: an entry's first read brought no more of it.
+      if (found.length > 0 && start > 0) return undefined
       const part = piece.subarray(start, Math.min(piece.length, start + end - at))
       found.push(part)
       at += part.length

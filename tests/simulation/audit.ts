@@ -1,0 +1,145 @@
+import type { TopicId } from '../../src/state/cluster.js'
+import { entryKey, numberOfKey, snapshotKey, snapshotsPrefix } from '../../src/state/ledger/keys.js'
+import { decodeSnapshot, encodeSnapshot } from '../../src/state/ledger/snapshot.js'
+import { LogBytes } from '../../src/state/log/log-bytes.js'
+import { readBatches } from '../../src/state/log/reader.js'
+import type { OpenCluster } from '../../src/state/open-cluster.js'
+import { type MemoryBucket, memoryStore } from '../../src/state/store/memory.js'
+import type { PartitionLog } from '../../src/state/views/partition-log.js'
+import type { State } from '../../src/state/views/state.js'
+import { recordsOf } from './consumers.js'
+import type { History } from './history.js'
+import { hashOf } from './instance.js'
+import { ReferenceFold } from './reference-fold.js'
+
+export interface AuditOptions {
+  bucket: MemoryBucket
+  history: History
+  /** The instances that are up, each having confirmed the tail. */
+  clusters: readonly OpenCluster[]
+  /** Hashes of states that instances held on the way, by entry. */
+  folds: ReadonlyMap<number, string>
+  mayBeDeleted(topicId: TopicId, partition: number, offset: number): boolean
+}
+
+/**
+ * Looks at what the store holds in the end: folds the ledger anew, entry by entry, compares what the instances and the
+ * snapshots made of it, and reads all logs. Returns the number of entries.
+ */
+export async function audit(options: AuditOptions): Promise<number> {
+  const { bucket, history, clusters } = options
+  const truth = foldAll(options)
+  for (const cluster of clusters)
+    if (cluster.ledgerSequence() > truth.sequence)
+      history.violation('divergent folds', `writer ${cluster.proposer.writer} applied what is not there`)
+  await checkNewestSnapshot(bucket, history, truth)
+  await checkLogs(options, truth.state)
+  return truth.sequence
+}
+
+/** The whole ledger from its beginning; what instances and snapshots hold is compared on the way. */
+function foldAll({ bucket, history, clusters, folds }: AuditOptions): ReferenceFold {
+  const truth = new ReferenceFold(history)
+  for (;;) {
+    const entry = bucket.objects.get(entryKey(0, truth.sequence + 1))
+    if (entry === undefined) return truth
+    truth.apply(entry)
+    const { sequence } = truth
+    const folded = folds.get(sequence)
+    const others = clusters.filter((cluster) => cluster.ledgerSequence() === sequence)
+    if (folded !== undefined || others.length > 0) {
+      const expected = hashOf(truth.state)
+      if (folded !== undefined && folded !== expected)
+        history.violation('divergent folds', `instances held another state at entry ${sequence}`)
+      for (const { proposer } of others)
+        if (hashOf(proposer.state) !== expected)
+          history.violation('divergent folds', `writer ${proposer.writer} holds another state at entry ${sequence}`)
+    }
+    const snapshot = bucket.objects.get(snapshotKey(0, sequence))
+    if (snapshot !== undefined && !snapshot.equals(encodeSnapshot(truth.state, sequence)))
+      history.violation('snapshot', `the one at ${sequence} holds another state`)
+  }
+}
+
+/** The newest snapshot and the entries after it give what the whole ledger gives. */
+async function checkNewestSnapshot(bucket: MemoryBucket, history: History, truth: ReferenceFold): Promise<void> {
+  let newest: string | undefined
+  for await (const { key } of memoryStore(bucket).list(snapshotsPrefix(0))) newest = key
+  const bytes = newest === undefined ? undefined : bucket.objects.get(newest)
+  if (newest === undefined || bytes === undefined) return
+  const { state, sequence } = decodeSnapshot(bytes, newest)
+  if (sequence !== numberOfKey(newest)) history.violation('snapshot', `${newest} says that it is of ${sequence}`)
+  const replayed = new ReferenceFold(undefined, state, sequence)
+  while (replayed.sequence < truth.sequence) {
+    const entry = bucket.objects.get(entryKey(0, replayed.sequence + 1))
+    if (entry === undefined) break
+    replayed.apply(entry)
+  }
+  if (hashOf(replayed.state) !== hashOf(truth.state))
+    history.violation('snapshot', `${newest} and the entries after it give another state than all entries`)
+}
+
+/** All records of a log. */
+async function* readAll(bytes: LogBytes, log: PartitionLog): AsyncGenerator<{ offset: number; value: string }> {
+  for (let next = log.logStartOffset; next < log.endOffset; ) {
+    const { batches } = await readBatches(bytes, log, next, { bytesMax: 2 ** 24 })
+    const before = next
+    for (const record of recordsOf(Buffer.concat(batches))) {
+      if (record.offset < next) continue
+      yield record
+      next = record.offset + 1
+    }
+    if (next === before) return
+  }
+}
+
+/** Reads every log from its beginning, and looks for what was acknowledged. */
+async function checkLogs({ bucket, history, mayBeDeleted }: AuditOptions, state: State): Promise<void> {
+  const bytes = new LogBytes({
+    store: memoryStore(bucket),
+    ledger: 0,
+    cacheBytes: 2 ** 20,
+    observer: { lookedUp() {} },
+  })
+  const found = new Set<string>()
+  for (const topic of state.topics.all())
+    for (const log of state.partitions.ofTopic(topic.id)) {
+      const where = `${topic.name}-${log.partition}`
+      const lastOrders = new Map<string, number>()
+      let next = -1
+      for await (const { offset, value } of readAll(bytes, log)) {
+        if (next < 0 && offset > log.logStartOffset)
+          history.violation('gap', `${where} starts at ${log.logStartOffset}, its first record at ${offset}`)
+        if (next >= 0 && offset !== next) history.violation('gap', `${where}: ${offset} follows ${next - 1}`)
+        next = offset + 1
+        history.observe(topic.id, log.partition, offset, value, 'the audit')
+        if (found.has(value)) history.violation('duplicate', `${value} is there twice`)
+        found.add(value)
+        const sent = history.sent.get(value)
+        if (sent === undefined || sent.topicId !== topic.id || sent.partition !== log.partition) {
+          history.violation('unknown record', `${value} in ${where} was never sent there`)
+          continue
+        }
+        // What a plain producer gave up may still land later, as in Kafka: its place promises nothing.
+        if (!sent.isIdempotent && sent.offset === undefined) continue
+        const last = lastOrders.get(sent.producer)
+        if (last !== undefined && last >= sent.order) history.violation('reorder', `${value} comes after ${last}`)
+        if (sent.isIdempotent && sent.order !== (last ?? sent.order - 1) + 1)
+          history.violation('lost record', `${value} in ${where} follows number ${last} of its producer`)
+        if (sent.isIdempotent && last === undefined && sent.order > 0 && log.logStartOffset === 0)
+          history.violation('lost record', `${value} is the first of its producer in ${where}`)
+        lastOrders.set(sent.producer, sent.order)
+      }
+      if (next >= 0 && next !== log.endOffset)
+        history.violation('gap', `${where} ends at ${next}, not ${log.endOffset}`)
+      if (next < 0 && log.endOffset > log.logStartOffset)
+        history.violation('gap', `${where} has no records from ${log.logStartOffset} to ${log.endOffset}`)
+    }
+  for (const sent of history.sent.values()) {
+    if (sent.offset === undefined || found.has(sent.value)) continue
+    if (!mayBeDeleted(sent.topicId, sent.partition, sent.offset))
+      history.violation('lost record', `${sent.value} was acknowledged at ${sent.offset}`)
+  }
+  for (const topic of history.livingTopics())
+    if (state.topics.byId(topic.id) === undefined) history.violation('topics', `${topic.name} was created and is gone`)
+}

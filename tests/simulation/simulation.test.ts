@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { measureLatency } from './latency.js'
+import { mutatedFiles } from './mutation-loader.js'
+import { mutations } from './mutations.js'
+import { runWorld } from './world.js'
+import { worlds } from './worlds.js'
+
+/** Seeds of each world, fewest of those that take longest. `npm run simulate` runs as many as you like. */
+const seeds: Readonly<Record<string, number>> = {
+  calm: 3,
+  ledger: 22,
+  lonely: 10,
+  storm: 10,
+  topics: 4,
+  groups: 18,
+  fellowship: 14,
+  leases: 19,
+}
+
+for (const [name, options] of Object.entries(worlds))
+  test(`nothing that clients were promised is broken in the world '${name}'`, async () => {
+    for (let seed = 1; seed <= (seeds[name] ?? 5); seed++) {
+      const result = await runWorld(options, seed)
+      assert.deepEqual(result.violations, [], `npm run simulate -- --world ${name} --seed ${seed} --seeds 1`)
+      assert.ok(
+        options.producers === 0 || result.acknowledged > 20,
+        `seed ${seed}: ${result.acknowledged} acknowledged`,
+      )
+      assert.ok(options.groups === 0 || result.generations > 0, `seed ${seed}: no group ever formed`)
+      assert.ok(options.leases === 0 || result.leaseAcquisitions > 0, `seed ${seed}: nobody ever held a lease`)
+    }
+  })
+
+test('a world runs the same way twice', async () => {
+  const { ledger } = worlds
+  assert.ok(ledger)
+  assert.deepEqual(await runWorld(ledger, 77), await runWorld(ledger, 77))
+})
+
+test('every mutation still fits the code', () => {
+  for (const mutation of mutations) assert.ok(mutatedFiles(mutation).size > 0)
+})
+
+test('writers that compete are as quick as lanes allow, and none starves', async () => {
+  const { sequencer, others } = await measureLatency({ writers: 4, flushIntervalMs: 0, seed: 3, ms: 10_000 })
+  assert.ok(sequencer.p99 < 300, `sequencer: ${JSON.stringify(sequencer)}`)
+  assert.ok(others !== undefined && others.p99 < 500, `others: ${JSON.stringify(others)}`)
+})
