@@ -83,15 +83,20 @@ test('nothing is committed before the sink has it, and a crash in between delive
   ])
   const received: number[] = []
   let broken = true
+  let hasHung = false
   const server = await listen((body) => {
     const [value] = JSON.parse(body)
-    if (broken && value === 2) return 'hang'
+    if (broken && value === 2) {
+      hasHung = true
+      return 'hang'
+    }
     received.push(value)
     return 200
   })
   const spec = { name: 'p', from: 't', sink: [{ http: { url: server.url }, batch: { size: 1 } }] }
   const first = startOn(cluster, [spec])
   await until(() => cluster.committedOffsets(group, 't')[0] === 1, 'the first record is committed')
+  await until(() => hasHung, 'the second record is under way')
   // As after kill -9: the lease goes, nothing is drained.
   cluster.expire('pipeline/p')
   broken = false
