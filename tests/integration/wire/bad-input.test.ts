@@ -79,7 +79,6 @@ test('unknown APIs and versions, empty and truncated frames close the connection
     header(3, 99),
     header(3, 9),
     Buffer.concat([header(3, 1), Buffer.from([0x7f, 0xff, 0xff, 0xff])]),
-    Buffer.concat([header(18, 0), Buffer.from('more than there should be')]),
   ]
   for (const frame of frames) {
     const client = await connect(context, server.port)
@@ -91,6 +90,14 @@ test('unknown APIs and versions, empty and truncated frames close the connection
   const complaint = server.lines.find(({ apiKey }) => apiKey === 999)
   assert.equal(complaint?.msg, 'connection closed: unsupported API')
   assert.match(String(complaint?.client), /^127\.0\.0\.1:\d+$/)
+})
+
+test('bytes after the end of a request are ignored, as Kafka ignores them', async (context) => {
+  const server = await startServer(context)
+  const client = await connect(context, server.port)
+  client.send(framed(Buffer.concat([header(18, 0, 7), Buffer.from('more than there should be')])))
+  const { correlationId } = await client.answer(ApiVersions, 0)
+  assert.equal(correlationId, 7)
 })
 
 test('a client that is wrong over and over does not flood the log', async (context) => {

@@ -77,7 +77,7 @@ export class WireClient {
 
   /** Resolves when the server has closed the connection. */
   async closed(): Promise<void> {
-    if (!this.#isClosed) await once(this.socket, 'close')
+    if (!this.#isClosed) await once(this.socket, 'close', { signal: AbortSignal.timeout(closeMs) })
   }
 
   close(): void {
@@ -105,6 +105,9 @@ export class WireClient {
     }
   }
 }
+
+/** A server that is to close a connection does so within this time, milliseconds. */
+const closeMs = 30_000
 
 /** Connects; the connection is closed when the test ends. */
 export async function connect(context: TestContext, port: number): Promise<WireClient> {
