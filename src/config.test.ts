@@ -54,6 +54,10 @@ test('without a file and an environment every documented default holds', () => {
     pollIntervalMs: 10,
     cacheBytes: 64 * 1024 * 1024,
     snapshotEntries: 1000,
+    segmentBytes: 32 * 1024 * 1024,
+    compactIntervalMs: 30_000,
+    compactAgeMs: 30 * 60_000,
+    trimGraceMs: 60 * 60_000,
   })
   assert.deepEqual(config.pipelines, [])
 })

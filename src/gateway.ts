@@ -78,6 +78,7 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: () 
     settings: { ...storage, waitingBytesMax },
     ledgerObserver: observers.ledger,
     cacheObserver: observers.cache,
+    upkeepObserver: observers.upkeep,
     onFatal,
   }).catch(async (error: unknown) => {
     await store.close()

@@ -44,7 +44,7 @@ test('what happens at the Kafka port is counted by API and error', async () => {
 
 test('what happens in ledger, store and cache is counted', async () => {
   const { metrics, observers } = bound()
-  const { ledger, store, cache } = observers
+  const { ledger, store, cache, upkeep } = observers
   ledger.entryApplied(true, 7)
   ledger.entryApplied(false, 8)
   ledger.conflict()
@@ -53,11 +53,26 @@ test('what happens in ledger, store and cache is counted', async () => {
   ledger.entryStored(0.004, 1000)
   ledger.snapshotStored(0.001, 0.02, 5000)
   store.finished({ operation: 'put', outcome: 'exists', durationMs: 3, bytes: 10, objects: 0 })
+  upkeep.compacted(12, 1_000, 0.02, true)
+  upkeep.compacted(3, 500, 0.02, false)
+  upkeep.compactionFailed()
+  upkeep.collected('entry', 7)
+  upkeep.kept('segment', 2, 900)
   cache.lookedUp(true)
   cache.lookedUp(false)
   const text = await metrics.text()
   for (const line of [
     'heraclitus_ledger_entries_total{by="self"} 1',
+    'heraclitus_compactions_total{outcome="replaced"} 1',
+    'heraclitus_compactions_total{outcome="void"} 1',
+    'heraclitus_compactions_total{outcome="failed"} 1',
+    'heraclitus_compacted_ranges_total 12',
+    'heraclitus_compacted_bytes_total 1500',
+    'heraclitus_collected_objects_total{kind="entry"} 7',
+    'heraclitus_stored_objects{kind="segment"} 2',
+    'heraclitus_stored_bytes{kind="segment"} 900',
+    'heraclitus_log_bytes 0',
+    'heraclitus_log_ranges 0',
     'heraclitus_ledger_entries_total{by="other"} 1',
     'heraclitus_ledger_position 8',
     'heraclitus_ledger_conflicts_total 1',

@@ -5,14 +5,17 @@ import { errorName } from './protocol/error-codes.js'
 import type { RequestObserver } from './server/request-observer.js'
 import type { LedgerObserver } from './state/ledger/observer.js'
 import type { CacheObserver } from './state/log/log-bytes.js'
+import type { UpkeepObserver } from './state/log/observer.js'
 import type { OpenCluster } from './state/open-cluster.js'
 import type { StoreObserver } from './state/store/metered.js'
+import type { PartitionLog } from './state/views/partition-log.js'
 
 /** The observers of all layers, bound to metrics. */
 export interface Observers {
   store: StoreObserver
   ledger: LedgerObserver
   cache: CacheObserver
+  upkeep: UpkeepObserver
   requests: RequestObserver
   /** Adds what is not counted as it happens, but asked of the state when the metrics are read. */
   sample(cluster: OpenCluster): void
@@ -25,6 +28,7 @@ export function bindMetrics(metrics: Metrics): Observers {
     store: storeMetrics(metrics),
     ledger: ledgerMetrics(metrics),
     cache: cacheMetrics(metrics),
+    upkeep: upkeepMetrics(metrics),
     requests: requestMetrics(metrics),
     sample: (cluster) => sampleCluster(metrics, cluster),
   }
@@ -77,7 +81,7 @@ function ledgerMetrics(metrics: Metrics): LedgerObserver {
   const snapshotBytes = metrics.gauge('heraclitus_snapshot_bytes', 'Size of the last snapshot written.')
   const snapshotSeconds = metrics.histogram(
     'heraclitus_snapshot_duration_seconds',
-    'Time to encode a snapshot (which holds up everything else) and to store it.',
+    'Longest time for which a snapshot held up everything else, and time to encode and store it.',
     durationBuckets,
     ['phase'],
   )
@@ -90,10 +94,10 @@ function ledgerMetrics(metrics: Metrics): LedgerObserver {
       flushBytes.observe(bytes)
     },
     putFailed: () => failures.add(),
-    snapshotStored(encodeSeconds, seconds, bytes) {
+    snapshotStored(stallSeconds, seconds, bytes) {
       snapshots.add()
       snapshotBytes.set(bytes)
-      snapshotSeconds.with({ phase: 'encode' }).observe(encodeSeconds)
+      snapshotSeconds.with({ phase: 'stall' }).observe(stallSeconds)
       snapshotSeconds.with({ phase: 'total' }).observe(seconds)
     },
   }
@@ -103,6 +107,48 @@ function cacheMetrics(metrics: Metrics): CacheObserver {
   const hits = metrics.counter('heraclitus_cache_hits_total', 'Reads of record bytes that were in memory.')
   const misses = metrics.counter('heraclitus_cache_misses_total', 'Reads of record bytes that went to the store.')
   return { lookedUp: (isHit) => (isHit ? hits : misses).add() }
+}
+
+function upkeepMetrics(metrics: Metrics): UpkeepObserver {
+  const compactions = metrics.counter(
+    'heraclitus_compactions_total',
+    'Segments written by outcome: replaced the ranges, void (somebody was quicker), failed.',
+    ['outcome'],
+  )
+  const [replaced, voids, failed] = [
+    compactions.with({ outcome: 'replaced' }),
+    compactions.with({ outcome: 'void' }),
+    compactions.with({ outcome: 'failed' }),
+  ]
+  const ranges = metrics.counter('heraclitus_compacted_ranges_total', 'Ranges that were moved into segments.')
+  const bytes = metrics.counter('heraclitus_compacted_bytes_total', 'Bytes of record batches written to segments.')
+  const seconds = metrics.histogram(
+    'heraclitus_compaction_duration_seconds',
+    'Time to read the ranges of a segment, to store it and to have it take their place.',
+    durationBuckets,
+  )
+  const collected = metrics.counter('heraclitus_collected_objects_total', 'Objects deleted, by kind.', ['kind'])
+  const objects = metrics.gauge(
+    'heraclitus_stored_objects',
+    "Objects that the collector's last pass on this instance left, by kind; of entries those old enough to go.",
+    ['kind'],
+  )
+  const storedBytes = metrics.gauge('heraclitus_stored_bytes', 'The size of these objects.', ['kind'])
+  return {
+    compacted(count, length, taken, isReplaced) {
+      const outcome = isReplaced ? replaced : voids
+      outcome.add()
+      bytes.add(length)
+      seconds.observe(taken)
+      if (isReplaced) ranges.add(count)
+    },
+    compactionFailed: () => failed.add(),
+    collected: (kind, count) => collected.with({ kind }).add(count),
+    kept(kind, count, length) {
+      objects.with({ kind }).set(count)
+      storedBytes.with({ kind }).set(length)
+    },
+  }
 }
 
 function requestMetrics(metrics: Metrics): RequestObserver {
@@ -162,6 +208,15 @@ function sampleCluster(metrics: Metrics, cluster: OpenCluster): void {
   gauge('heraclitus_topics', 'Topics.', () => state.topics.size)
   gauge('heraclitus_partitions', 'Partitions of all topics.', () =>
     [...state.topics.all()].reduce((sum, topic) => sum + topic.partitionCount, 0),
+  )
+  const sumOfLogs = (of: (log: PartitionLog) => number) => {
+    let sum = 0
+    for (const topic of state.topics.all()) for (const log of state.partitions.ofTopic(topic.id)) sum += of(log)
+    return sum
+  }
+  gauge('heraclitus_log_bytes', 'Bytes of record batches in all logs.', () => sumOfLogs((log) => log.ranges.bytes))
+  gauge('heraclitus_log_ranges', 'Ranges of all logs; each takes 56 bytes of memory and of a snapshot.', () =>
+    sumOfLogs((log) => log.ranges.length),
   )
   gauge('heraclitus_groups', 'Consumer groups.', () => state.groups.size)
 }

@@ -30,6 +30,13 @@ export class StoreError extends Error {
 /** What the store holds is not what we wrote: a checksum, a magic or a length is wrong. */
 export class CorruptObjectError extends Error {
   override readonly name = 'CorruptObjectError'
+  /** The object is not there at all. It may be that something else has taken its place meanwhile. */
+  readonly isMissing: boolean
+
+  constructor(message: string, options: { cause?: unknown; isMissing?: boolean } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.isMissing = options.isMissing ?? false
+  }
 }
 
 /** This instance can't keep its promises now (store unreachable, shutting down, unknown format): it stops answering. */

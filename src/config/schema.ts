@@ -187,6 +187,26 @@ export const storageSection = z.strictObject({
     .max(10_000_000)
     .default(1_000)
     .describe('A snapshot of the state is written after so many ledger entries.'),
+  segment_bytes: z
+    .int()
+    .min(1024 * 1024)
+    .max(512 * 1024 * 1024)
+    .default(32 * 1024 * 1024)
+    .describe(
+      'Records of a partition are moved into segments of about so many bytes; one at a time is held in memory.',
+    ),
+  compact_interval_ms: milliseconds(1_000, timerMsMax)
+    .default(30_000)
+    .describe('How often to look for records to move into segments; what is younger than this stays where it is.'),
+  compact_age_ms: milliseconds(1_000, timerMsMax)
+    .default(30 * 60_000)
+    .describe('Records that are older than this are moved into segments even if they do not fill one.'),
+  trim_grace_ms: milliseconds(60_000, timerMsMax)
+    .default(60 * 60_000)
+    .describe(
+      'A ledger entry is deleted so long after a snapshot covers it. An instance that does not know the end of the ' +
+        'ledger for a quarter of it (asleep, cut off) ends, to be started again. The same on all instances.',
+    ),
 })
 
 /** The sections of `config.toml` and the environment prefix of each. `[[pipeline]]` is checked by the pipelines. */

@@ -12,10 +12,12 @@ import { type LedgerObserver, noLedgerObserver } from './ledger/observer.js'
 import type { Proposer } from './ledger/proposer.js'
 import { type CacheObserver, LogBytes } from './log/log-bytes.js'
 import { clusterLogs } from './log/logs.js'
+import { noUpkeepObserver, type UpkeepObserver } from './log/observer.js'
 import { Retention } from './log/retention.js'
+import { Upkeep, type UpkeepSettings, upkeepDefaults } from './log/upkeep.js'
 import type { ObjectStore } from './store/object-store.js'
 
-export interface ClusterSettings extends LedgerSettings {
+export interface ClusterSettings extends LedgerSettings, Partial<Omit<UpkeepSettings, 'trimGraceMs'>> {
   /** Record bytes kept in memory for readers. */
   cacheBytes: number
 }
@@ -28,6 +30,7 @@ export interface ClusterOptions {
   settings: ClusterSettings
   ledgerObserver?: LedgerObserver
   cacheObserver?: CacheObserver
+  upkeepObserver?: UpkeepObserver
   /** This instance can't go on; `main` ends the process. */
   onFatal(error: Error): void
 }
@@ -81,6 +84,7 @@ class LedgerCluster implements OpenCluster {
   readonly #bytes: LogBytes
   readonly #store: ObjectStore
   readonly #retention: Retention
+  readonly #upkeep: Upkeep
   readonly #leases: ReturnType<typeof leases>
   #isClosed = false
 
@@ -97,6 +101,15 @@ class LedgerCluster implements OpenCluster {
     this.leases = this.#leases
     this.pipelineOffsets = pipelineOffsets({ proposer: ledger })
     this.#retention = new Retention({ proposer: ledger, clock, random, log })
+    this.#upkeep = new Upkeep({
+      store: options.store,
+      ledger,
+      clock,
+      random,
+      log,
+      observer: options.upkeepObserver ?? noUpkeepObserver,
+      settings: { ...upkeepDefaults, ...options.settings },
+    })
   }
 
   get proposer(): Proposer {
@@ -129,6 +142,7 @@ class LedgerCluster implements OpenCluster {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#retention.close()
+    await this.#upkeep.close()
     await this.#leases.close()
     await this.#ledger.close()
     await this.#store.close()

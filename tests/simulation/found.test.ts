@@ -4,6 +4,7 @@ import { silentLog } from '../../src/base/log.js'
 import { ErrorCode } from '../../src/protocol/error-codes.js'
 import { encodeBatch } from '../../src/protocol/records/record.js'
 import { encodeHead } from '../../src/state/ledger/entry.js'
+import { Fence } from '../../src/state/ledger/fence.js'
 import { Fold } from '../../src/state/ledger/fold.js'
 import { Follower } from '../../src/state/ledger/follower.js'
 import { entryKey } from '../../src/state/ledger/keys.js'
@@ -42,6 +43,7 @@ test('the tail is not confirmed by a look that left out the place at which a put
       },
     },
     fold,
+    fence: new Fence(clock, 60 * 60_000),
     clock,
     log: silentLog(),
     ledger: 0,

@@ -97,8 +97,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: 'state/ledger/ledger.js',
-        find: 'const sequence = this.sequence;',
-        replace: 'const sequence = this.sequence + 1;',
+        find: 'this.#storeSnapshot(this.sequence)',
+        replace: 'this.#storeSnapshot(this.sequence + 1)',
       },
     ],
   },

@@ -4,6 +4,7 @@ import type { Log } from '../../base/log.js'
 import type { Random } from '../../base/random.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { type DecodedEntry, encodeHead, type Part } from './entry.js'
+import type { Fence, Moment } from './fence.js'
 import type { Fold } from './fold.js'
 import { putUntilAnswered } from './insistent-put.js'
 import { entryKey, laneKey } from './keys.js'
@@ -25,7 +26,9 @@ export interface CommitterSettings {
 }
 
 export interface CommitterOptions extends CommitterSettings {
+  /** Fenced: what is stored too late is not acknowledged. */
   store: ObjectStore
+  fence: Fence
   fold: Fold
   traffic: Traffic
   lanes: Lanes
@@ -37,8 +40,8 @@ export interface CommitterOptions extends CommitterSettings {
   writer: number
   /** Somebody else has a place that we wanted: it is to be read. */
   onConflict(): void
-  /** An entry of ours, begun to be stored at `since` (monotonic), stands at that place. */
-  onStored(sequence: number, since: number): void
+  /** An entry of ours, begun to be stored at `since`, stands at that place. */
+  onStored(sequence: number, since: Moment): void
   /** The ledger can't be written any more. */
   onFatal(error: unknown): void
 }
@@ -339,7 +342,7 @@ export class Committer {
   }
 
   async #putInLedger(sequence: number, placement: Placement): Promise<void> {
-    const { fold, clock, observer, writer, ledger, onStored, onConflict } = this.#options
+    const { fold, fence, clock, observer, writer, ledger, onStored, onConflict } = this.#options
     const inline: Buffer[] = []
     const parts = placement.own.map((pending) => {
       if (pending.lane === 'stored') return { ...pending.part, lanePosition: pending.lanePosition }
@@ -348,12 +351,12 @@ export class Committer {
     })
     parts.push(...placement.foreign)
     const head = encodeHead(writer, parts)
-    const since = clock.monotonic()
+    const since = fence.moment()
     const outcome = await this.#put(entryKey(ledger, sequence), [head, ...inline], () => fold.has(sequence))
     placement.isAnswered = true
     if (outcome === 'created') {
       observer.entryStored(
-        (clock.monotonic() - since) / 1_000,
+        (clock.monotonic() - since.monotonicMs) / 1_000,
         inline.reduce((sum, piece) => sum + piece.length, head.length),
       )
       fold.offer(sequence, { writer, parts, bodyPosition: head.length })

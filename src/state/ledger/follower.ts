@@ -3,6 +3,7 @@ import { messageOf } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { type DecodedEntry, decodeEntry, headLength } from './entry.js'
+import type { Fence, Moment } from './fence.js'
 import type { Fold } from './fold.js'
 import { entriesFolder, entryKey, numberOfKey } from './keys.js'
 
@@ -17,7 +18,9 @@ const idleFactor = 10
 const idlePollMsMax = 1_000
 
 export interface FollowerOptions {
+  /** Fenced. */
   store: ObjectStore
+  fence: Fence
   fold: Fold
   clock: Clock
   log: Log
@@ -73,9 +76,10 @@ export class Follower {
     return this.#options.clock.monotonic() - this.#tailConfirmedAt
   }
 
-  /** Notes that everything acknowledged before `since` (monotonic) has been applied. */
-  confirmed(since: number): void {
-    if (since > this.#tailConfirmedAt) this.#tailConfirmedAt = since
+  /** Notes that everything acknowledged before `since` has been applied. */
+  confirmed(since: Moment): void {
+    if (since.monotonicMs > this.#tailConfirmedAt) this.#tailConfirmedAt = since.monotonicMs
+    this.#options.fence.confirmed(since)
   }
 
   /**
@@ -89,9 +93,9 @@ export class Follower {
 
   /** Reads entries until a place is found empty, or `isDone`. */
   async #catchUp(isDone: () => boolean, evenIfPutting: boolean): Promise<void> {
-    const { fold, clock } = this.#options
+    const { fold, fence } = this.#options
     for (let window = 1; !isDone(); ) {
-      const since = clock.monotonic()
+      const since = fence.moment()
       const first = fold.next
       const found = await Promise.all(Array.from({ length: window }, (_, i) => this.#ask(first + i, evenIfPutting)))
       if (!found[0]) {

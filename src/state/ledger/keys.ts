@@ -1,4 +1,5 @@
 import type { TopicId } from '../cluster.js'
+import type { ObjectRef } from '../views/view.js'
 
 /**
  * The keys of all objects, and the numbers by which state refers to those that hold record batches.
@@ -17,16 +18,35 @@ export const entryKey = (ledger: number, sequence: number) => `ledger/${ledger}/
 export const writersPrefix = (ledger: number) => `writers/${ledger}/`
 export const writerKey = (ledger: number, writer: number) => `writers/${ledger}/${padded(writer, 10)}`
 
+export const lanesPrefix = (ledger: number) => `lanes/${ledger}/`
 export const laneKey = (ledger: number, writer: number, index: number) =>
   `lanes/${ledger}/${padded(writer, 10)}/${padded(index, 16)}`
 
 export const snapshotsPrefix = (ledger: number) => `snapshots/${ledger}/`
 export const snapshotKey = (ledger: number, sequence: number) => `snapshots/${ledger}/${padded(sequence, 20)}`
 
-export const segmentKey = (topicId: TopicId, partition: number, baseOffset: number, writer: number, number: number) =>
-  `segments/${topicId}/${partition}/${padded(baseOffset, 20)}-${writer}-${number}`
+export const segmentsPrefix = 'segments/'
+/** `number` is unique for its writer: see `PartitionLogs.segmentsFrom`. */
+export const segmentKey = (topicId: TopicId, partition: number, writer: number, number: number) =>
+  `${segmentsPrefix}${topicId}/${partition}/${padded(number, 16)}-${writer}`
 
-/** The number at the end of an entry's, a writer's or a snapshot's key. */
+/** The key of the object that holds bytes of a partition. */
+export function objectKey(ledger: number, topicId: TopicId, partition: number, { writer, number }: ObjectRef): string {
+  if (writer === 0) return entryKey(ledger, number)
+  if (writer > 0) return laneKey(ledger, writer, number)
+  return segmentKey(topicId, partition, -writer, number)
+}
+
+/** Whose lane an object is in. */
+export const writerOfLaneKey = (key: string) => Number(key.split('/')[2])
+
+/** Who made a segment, and under which number. */
+export function writerOfSegmentKey(key: string): { writer: number; number: number } {
+  const [number, writer] = key.slice(key.lastIndexOf('/') + 1).split('-')
+  return { writer: Number(writer), number: Number(number) }
+}
+
+/** The number at the end of an entry's, a lane object's, a writer's or a snapshot's key. */
 export function numberOfKey(key: string): number {
   return Number(key.slice(key.lastIndexOf('/') + 1))
 }

@@ -11,6 +11,7 @@ import { Barrier } from './barrier.js'
 import { Committer, type CommitterSettings } from './committer.js'
 import type { DecodedEntry, Part } from './entry.js'
 import { EventHub } from './event-hub.js'
+import { Fence, fenced, trimGraceDefaultMs } from './fence.js'
 import { Fold } from './fold.js'
 import { Follower } from './follower.js'
 import { claimWriter } from './identity.js'
@@ -26,6 +27,10 @@ export interface LedgerSettings extends CommitterSettings {
   pollIntervalMs: number
   /** Entries between two snapshots. */
   snapshotEntries: number
+  /**
+   * Entries are deleted so long after a snapshot covers them, milliseconds; one hour by default. The same on all instances.
+   */
+  trimGraceMs?: number
 }
 
 export interface LedgerOptions {
@@ -47,6 +52,8 @@ const ledgerNumber = 0
 const barrierMs = 5_000
 /** Proposals under way are waited for at shutdown, at most so long, milliseconds. */
 const drainMs = 10_000
+/** After a snapshot none is made for so many times as long as it took to encode: a large state must not cost all the CPU. */
+const snapshotPause = 20
 /** At shutdown a snapshot is written if a start would have to read more entries than this. */
 const entriesWorthASnapshot = 200
 
@@ -54,6 +61,7 @@ const entriesWorthASnapshot = 200
 export class Ledger implements Proposer {
   readonly writer: number
   readonly #options: LedgerOptions
+  readonly #fence: Fence
   readonly #fold: Fold
   readonly #follower: Follower
   readonly #committer: Committer
@@ -63,13 +71,15 @@ export class Ledger implements Proposer {
   readonly #events = new EventHub()
   #snapshotSequence: number
   #snapshotIsUnderWay: Promise<void> | undefined
+  #snapshotNotBefore = Number.NEGATIVE_INFINITY
   #failure: Error | undefined
 
   /** Loads the newest snapshot and the entries after it, and claims a writer number. */
   static async open(options: LedgerOptions): Promise<Ledger> {
+    const fence = new Fence(options.clock, options.settings.trimGraceMs ?? trimGraceDefaultMs)
     const { state, next } = await loadSnapshot(options.store, ledgerNumber, options.log)
     const writer = await claimWriter(options.store, ledgerNumber, options.random)
-    const ledger = new Ledger(options, state, next, writer)
+    const ledger = new Ledger(options, fence, state, next, writer)
     await ledger.#follower.confirmTail()
     ledger.#fold.events = ledger.#events
     ledger.#follower.start()
@@ -78,9 +88,11 @@ export class Ledger implements Proposer {
     return ledger
   }
 
-  private constructor(options: LedgerOptions, state: State, next: number, writer: number) {
-    const { store, clock, random, log, observer, settings } = options
+  private constructor(options: LedgerOptions, fence: Fence, state: State, next: number, writer: number) {
+    const { clock, random, log, observer, settings } = options
+    const store = fenced(options.store, fence)
     this.#options = options
+    this.#fence = fence
     this.writer = writer
     this.#snapshotSequence = next - 1
     const fold = new Fold(state, next, { listener: this, observer, writer })
@@ -88,6 +100,7 @@ export class Ledger implements Proposer {
     const onFatal = (error: unknown) => this.#fatal(error)
     this.#follower = new Follower({
       store,
+      fence,
       fold,
       clock,
       log,
@@ -115,6 +128,7 @@ export class Ledger implements Proposer {
     this.#committer = new Committer({
       ...settings,
       store,
+      fence,
       fold,
       traffic,
       lanes,
@@ -179,6 +193,12 @@ export class Ledger implements Proposer {
     return this.#follower.tailAgeMs()
   }
 
+  /** @throws UnavailableError if this instance can't answer any more: what it knows may be too old. */
+  assertCurrent(): void {
+    if (this.#failure !== undefined) throw this.#failure
+    this.#fence.check()
+  }
+
   /** How long puts have been failing, and why. */
   putFailure(): { forMs: number; reason: string } | undefined {
     return this.#committer.failure()
@@ -201,7 +221,9 @@ export class Ledger implements Proposer {
     for (const part of entry.parts) this.#lanes.noteWriter(part.writer)
     if (this.state.writers.isRetired(entry.writer)) this.#traffic.retired(entry.writer)
     this.#committer.entryApplied(sequence, entry)
-    if (entry.writer === this.writer && sequence % this.#options.settings.snapshotEntries === 0) this.#snapshot()
+    const { clock, settings } = this.#options
+    const isDue = entry.writer === this.writer && sequence % settings.snapshotEntries === 0
+    if (isDue && clock.monotonic() >= this.#snapshotNotBefore) this.#snapshot()
   }
 
   /** Lets what is under way take effect, then stops. */
@@ -235,23 +257,24 @@ export class Ledger implements Proposer {
     }
   }
 
-  /** Encodes the state as it is now, and stores it in the background; at most one at a time. */
+  /** Stores the state as it is now, in the background; at most one at a time. */
   #snapshot(): void {
     if (this.#snapshotIsUnderWay !== undefined) return
-    const { store, clock, log, observer } = this.#options
-    const sequence = this.sequence
-    const since = clock.monotonic()
-    const bytes = encodeSnapshot(this.state, sequence)
-    const encoded = clock.monotonic()
-    this.#snapshotIsUnderWay = storeSnapshot(store, ledgerNumber, sequence, bytes)
-      .then(() => {
-        this.#snapshotSequence = sequence
-        observer.snapshotStored((encoded - since) / 1_000, (clock.monotonic() - since) / 1_000, bytes.length)
-      })
-      .catch((error: unknown) => log.warn({ error: messageOf(error) }, 'a snapshot could not be stored'))
+    this.#snapshotIsUnderWay = this.#storeSnapshot(this.sequence)
+      .catch((error: unknown) => this.#options.log.warn({ error: messageOf(error) }, 'a snapshot could not be stored'))
       .finally(() => {
         this.#snapshotIsUnderWay = undefined
       })
+  }
+
+  async #storeSnapshot(sequence: number): Promise<void> {
+    const { store, clock, observer } = this.#options
+    const since = clock.monotonic()
+    const { pieces, bytes, longestMs, totalMs } = await encodeSnapshot(this.state, sequence, clock)
+    this.#snapshotNotBefore = since + totalMs * snapshotPause
+    await storeSnapshot(store, ledgerNumber, sequence, pieces)
+    this.#snapshotSequence = sequence
+    observer.snapshotStored(longestMs / 1_000, (clock.monotonic() - since) / 1_000, bytes)
   }
 
   #fatal(cause: unknown): void {

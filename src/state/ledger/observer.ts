@@ -10,8 +10,8 @@ export interface LedgerObserver {
   entryStored(seconds: number, bytes: number): void
   /** A put of an entry failed and is tried again. */
   putFailed(): void
-  /** A snapshot was written: how long the fold's encoding took, how long in all, and its size in bytes. */
-  snapshotStored(encodeSeconds: number, seconds: number, bytes: number): void
+  /** A snapshot was written: the longest time it held up everything else, how long in all, and its size in bytes. */
+  snapshotStored(stallSeconds: number, seconds: number, bytes: number): void
 }
 
 export const noLedgerObserver: LedgerObserver = {

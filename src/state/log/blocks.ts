@@ -70,7 +70,9 @@ export class Blocks {
 
   async #readBlock(key: string, name: string, block: ByteRange): Promise<Buffer> {
     const object = await this.#store.get(key, block)
-    if (object === undefined) throw new CorruptObjectError(`${key} is missing, though the ledger refers to it`)
+    if (object === undefined) {
+      throw new CorruptObjectError(`${key} is missing, though the ledger refers to it`, { isMissing: true })
+    }
     this.#blocks.set(name, object.bytes)
     this.bytes += object.bytes.length
     for (const [oldest, bytes] of this.#blocks) {

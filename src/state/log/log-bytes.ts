@@ -1,4 +1,4 @@
-import { entryKey, laneKey, segmentKey } from '../ledger/keys.js'
+import { objectKey } from '../ledger/keys.js'
 import type { ObjectStore } from '../store/object-store.js'
 import type { Range } from '../views/ranges.js'
 import type { ObjectRef } from '../views/view.js'
@@ -55,14 +55,8 @@ export class LogBytes {
    * @throws CorruptObjectError if the store lost them.
    */
   async read(topicId: string, partition: number, range: Range): Promise<Buffer[]> {
-    const key = this.#keyOf(topicId, partition, range)
+    const key = objectKey(this.#ledger, topicId, partition, range)
     this.#observer.lookedUp(this.#blocks.has(key, range.position, range.length))
     return [await this.#blocks.read(key, range.position, range.length)]
-  }
-
-  #keyOf(topicId: string, partition: number, range: Range): string {
-    if (range.writer === 0) return entryKey(this.#ledger, range.number)
-    if (range.writer > 0) return laneKey(this.#ledger, range.writer, range.number)
-    return segmentKey(topicId, partition, range.baseOffset, -range.writer, range.number)
   }
 }

@@ -1,12 +1,16 @@
 import { ErrorCode } from '../../protocol/error-codes.js'
 import { BatchPosition, maxTimestampOf, producerIdOf, recordCountOf } from '../../protocol/records/batch.js'
-import type { Logs, TopicId } from '../cluster.js'
+import type { Logs, ReadResult, TopicId } from '../cluster.js'
 import type { Ledger } from '../ledger/ledger.js'
 import type { BatchNumbers } from '../ledger/part-builder.js'
+import type { PartitionLog } from '../views/partition-log.js'
+import { withCurrentRanges } from './current-ranges.js'
 import type { LogBytes } from './log-bytes.js'
 import { availableBytes, readBatches } from './reader.js'
 import { offsetForTime, offsetOfMaxTimestamp } from './times.js'
 import { PartitionWatchers } from './watchers.js'
+
+const nothing: ReadResult = { batches: [], bytes: 0 }
 
 /** Records of all partitions: appended through the ledger, read through the caches. */
 export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
@@ -14,6 +18,10 @@ export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
   const watchers = new PartitionWatchers()
   ledger.listen({ partitionChanged: (topicId, partition) => watchers.changed(topicId, partition) })
   const logOf = (topicId: TopicId, partition: number) => state.partitions.get(topicId, partition)
+  const current = {
+    isCurrent: (log: PartitionLog) => logOf(log.topicId, log.partition) === log,
+    catchUp: () => ledger.barrier(),
+  }
   return {
     append: (batches) =>
       ledger.append(
@@ -30,7 +38,12 @@ export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
 
     async read(topicId, partition, offset, options) {
       const log = logOf(topicId, partition)
-      return log === undefined ? { batches: [], bytes: 0 } : readBatches(bytes, log, offset, options)
+      if (log === undefined) return nothing
+      ledger.assertCurrent()
+      const read = () =>
+        // It was not so when the reader was let in: its next fetch is told that the offset is out of range.
+        offset < log.logStartOffset ? Promise.resolve(nothing) : readBatches(bytes, log, offset, options)
+      return (await withCurrentRanges(log, current, read)) ?? nothing
     },
 
     async deleteRecords(topicId, partition, offset) {
@@ -44,12 +57,12 @@ export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
 
     async offsetForTime(topicId, partition, timestampMs) {
       const log = logOf(topicId, partition)
-      return log === undefined ? undefined : offsetForTime(bytes, log, timestampMs)
+      return log && withCurrentRanges(log, current, () => offsetForTime(bytes, log, timestampMs))
     },
 
     async offsetOfMaxTimestamp(topicId, partition) {
       const log = logOf(topicId, partition)
-      return log === undefined ? undefined : offsetOfMaxTimestamp(bytes, log)
+      return log && withCurrentRanges(log, current, () => offsetOfMaxTimestamp(bytes, log))
     },
   }
 }

@@ -1,7 +1,9 @@
+import { assert } from '../../base/assert.js'
 import { ErrorCode } from '../../protocol/error-codes.js'
 import type { AppendOutcome, LogOffsets, TopicId } from '../cluster.js'
+import { Capture } from './capture.js'
 import { ProducerSequences } from './producer-sequences.js'
-import { RangeTable } from './ranges.js'
+import { type Range, RangeTable } from './ranges.js'
 import type { State } from './state.js'
 import type { ApplyTable, Place, StateEvents } from './view.js'
 
@@ -14,10 +16,13 @@ export class PartitionLog {
   logStartOffset = 0
   /** One past the last record. */
   endOffset = 0
+  /** The last capture that has this log, or began before there was this log; 0 for none. Not part of the state. */
+  captured: number
 
-  constructor(topicId: TopicId, partition: number) {
+  constructor(topicId: TopicId, partition: number, captured = 0) {
     this.topicId = topicId
     this.partition = partition
+    this.captured = captured
   }
 
   offsets(): LogOffsets {
@@ -46,6 +51,13 @@ export class PartitionLog {
 /** All partitions' logs. */
 export class PartitionLogs {
   readonly #logs = new Map<TopicId, PartitionLog[]>()
+  /**
+   * Segments with lower numbers can't enter the log any more. A segment's number is the position of the state from
+   * which its writer made it; so what is numbered below this, and referred to by nothing, can never be needed again.
+   */
+  segmentsFrom = 0
+  #capture: Capture | undefined
+  #captures = 0
 
   get(topicId: TopicId, partition: number): PartitionLog | undefined {
     return this.#logs.get(topicId)?.[partition]
@@ -62,7 +74,27 @@ export class PartitionLogs {
       logs = []
       this.#logs.set(topicId, logs)
     }
-    while (logs.length < count) logs.push(new PartitionLog(topicId, logs.length))
+    while (logs.length < count) logs.push(new PartitionLog(topicId, logs.length, this.#captures))
+  }
+
+  /** To be called before a log is changed. */
+  willChange(log: PartitionLog): void {
+    this.#capture?.keep(log)
+  }
+
+  /** Begins to take all logs as they are now; see `shape` for which they are. One at a time. */
+  capture(): Capture {
+    assert(this.#capture === undefined, 'one capture ends before the next begins')
+    const capture = new Capture(++this.#captures, [...this.#logs.values()].flat(), () => {
+      this.#capture = undefined
+    })
+    this.#capture = capture
+    return capture
+  }
+
+  /** How many logs each topic has, in the order in which a capture takes them. */
+  shape(): [topicId: TopicId, partitionCount: number][] {
+    return [...this.#logs].map(([topicId, logs]) => [topicId, logs.length])
   }
 
   removeTopic(topicId: TopicId): void {
@@ -70,12 +102,14 @@ export class PartitionLogs {
   }
 
   toSnapshot(): unknown {
-    return [...this.#logs].map(([topicId, logs]) => [topicId, logs.map((log) => log.toSnapshot())])
+    return [this.segmentsFrom, [...this.#logs].map(([topicId, logs]) => [topicId, logs.map((log) => log.toSnapshot())])]
   }
 
   static fromSnapshot(snapshot: unknown): PartitionLogs {
     const logs = new PartitionLogs()
-    for (const [topicId, partitions] of snapshot as [TopicId, unknown[]][])
+    const [segmentsFrom, topics] = snapshot as [number, [TopicId, unknown[]][]]
+    logs.segmentsFrom = segmentsFrom
+    for (const [topicId, partitions] of topics)
       logs.#logs.set(
         topicId,
         partitions.map((partition, index) => PartitionLog.fromSnapshot(topicId, index, partition)),
@@ -105,6 +139,29 @@ export interface DeleteRecordsCommand {
   offset: number
 }
 
+/**
+ * Says that the records of some ranges now lie in a segment of the proposer's. Void unless the partition still has
+ * exactly those ranges side by side: each `from` is base offset, end offset, writer, number, position, length.
+ * `to` are the segment's chunks: end offset, position, length, largest timestamp.
+ */
+export interface ReplaceRangesCommand {
+  topicId: TopicId
+  partition: number
+  /** The segment's number. */
+  number: number
+  from: number[]
+  to: number[]
+}
+
+/** Numbers that a range takes in `from`, and a chunk in `to`. */
+export const fromStride = 6
+export const toStride = 4
+
+/** Keeps segments numbered below `below` out of all logs for ever; see `PartitionLogs.segmentsFrom`. */
+export interface FenceSegmentsCommand {
+  below: number
+}
+
 /** Forgets the sequences of producers that appended nothing since `beforeMs`. */
 export interface ForgetProducersCommand {
   beforeMs: number
@@ -114,6 +171,8 @@ export interface PartitionLogCommands {
   append: { command: AppendCommand; outcome: AppendOutcome[] }
   deleteRecords: { command: DeleteRecordsCommand; outcome: { errorCode: ErrorCode; logStartOffset: number } }
   forgetProducers: { command: ForgetProducersCommand; outcome: undefined }
+  replaceRanges: { command: ReplaceRangesCommand; outcome: { isReplaced: boolean } }
+  fenceSegments: { command: FenceSegmentsCommand; outcome: undefined }
 }
 
 export const partitionLogApply: ApplyTable<PartitionLogCommands> = {
@@ -134,6 +193,7 @@ export const partitionLogApply: ApplyTable<PartitionLogCommands> = {
     const offset = command.offset === -1 ? log.endOffset : command.offset
     if (offset < 0 || offset > log.endOffset) return { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE, logStartOffset: -1 }
     if (offset > log.logStartOffset) {
+      state.partitions.willChange(log)
       log.logStartOffset = offset
       log.ranges.dropBefore(offset)
       events.partitionChanged(command.topicId, command.partition)
@@ -143,9 +203,57 @@ export const partitionLogApply: ApplyTable<PartitionLogCommands> = {
 
   forgetProducers(state, command) {
     for (const topic of state.topics.all())
-      for (const log of state.partitions.ofTopic(topic.id)) log.producers.forget(command.beforeMs)
+      for (const log of state.partitions.ofTopic(topic.id)) {
+        if (!log.producers.hasIdle(command.beforeMs)) continue
+        state.partitions.willChange(log)
+        log.producers.forget(command.beforeMs)
+      }
     return undefined
   },
+
+  replaceRanges(state, command, place) {
+    const log = state.partitions.get(command.topicId, command.partition)
+    if (log === undefined || command.number < state.partitions.segmentsFrom) return { isReplaced: false }
+    const { from, to } = command
+    const index = log.ranges.find(from[0] as number)
+    const chunks = chunksOf(command, -place.writer)
+    const isSame = from[from.length - fromStride + 1] === chunks.at(-1)?.endOffset
+    if (!isSame || to.length === 0 || !holdsRanges(log.ranges, index, from)) return { isReplaced: false }
+    state.partitions.willChange(log)
+    log.ranges.replace(index, from.length / fromStride, chunks)
+    return { isReplaced: true }
+  },
+
+  fenceSegments(state, { below }) {
+    state.partitions.segmentsFrom = Math.max(state.partitions.segmentsFrom, below)
+    return undefined
+  },
+}
+
+function holdsRanges(ranges: RangeTable, index: number, wanted: readonly number[]): boolean {
+  if (index + wanted.length / fromStride > ranges.length) return false
+  for (let i = 0; i < wanted.length / fromStride; i++) {
+    const { baseOffset, endOffset, writer, number, position, length } = ranges.at(index + i)
+    const found = [baseOffset, endOffset, writer, number, position, length]
+    if (found.some((value, field) => value !== wanted[i * fromStride + field])) return false
+  }
+  return true
+}
+
+function chunksOf({ number, from, to }: ReplaceRangesCommand, writer: number): Range[] {
+  const chunks: Range[] = []
+  let baseOffset = from[0] as number
+  for (let at = 0; at < to.length; at += toStride) {
+    const [endOffset, position, length, maxTimestampMs] = to.slice(at, at + toStride) as [
+      number,
+      number,
+      number,
+      number,
+    ]
+    chunks.push({ baseOffset, endOffset, writer, number, position, length, maxTimestampMs })
+    baseOffset = endOffset
+  }
+  return chunks
 }
 
 function appendBatch(
@@ -174,8 +282,10 @@ function appendBatch(
     if (check.kind === 'refused') return refused(check.errorCode, log.logStartOffset)
     if (check.kind === 'duplicate')
       return { errorCode: ErrorCode.NONE, baseOffset: check.baseOffset, logStartOffset: log.logStartOffset }
+    state.partitions.willChange(log)
     log.producers.appended(batch, baseOffset, place.timeMs)
   }
+  state.partitions.willChange(log)
   const endOffset = baseOffset + recordCount
   log.ranges.append({
     baseOffset,

@@ -24,10 +24,16 @@ test('batches that follow one another in one object become one range', () => {
   assert.equal(table.bytes, 80)
 })
 
-test('find, drop and snapshot agree with a plain list of ranges', () => {
+test('find, drop, replace and snapshot agree with a plain list of ranges', () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('append' as const), count: fc.integer({ min: 1, max: 50 }) }),
     fc.record({ kind: fc.constant('drop' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+    fc.record({
+      kind: fc.constant('replace' as const),
+      from: fc.double({ min: 0, max: 1, noNaN: true }),
+      to: fc.double({ min: 0, max: 1, noNaN: true }),
+      by: fc.integer({ min: 1, max: 4 }),
+    }),
     fc.record({ kind: fc.constant('restart' as const) }),
   )
   fc.assert(
@@ -46,6 +52,17 @@ test('find, drop and snapshot agree with a plain list of ranges', () => {
           const offset = Math.floor(end * each.share)
           table.dropBefore(offset)
           model = model.filter((kept) => kept.endOffset > offset)
+        } else if (each.kind === 'replace') {
+          const index = Math.floor(model.length * Math.min(each.from, each.to))
+          const count = Math.ceil((model.length - index) * Math.max(each.from, each.to))
+          if (count === 0 || index === model.length) continue
+          const [first, last] = [model[index], model[index + count - 1]] as [Range, Range]
+          const others = Array.from({ length: each.by }, (_, i) => ({
+            ...range(first.baseOffset, 0, ++number),
+            endOffset: i === each.by - 1 ? last.endOffset : first.baseOffset,
+          }))
+          table.replace(index, count, others)
+          model.splice(index, count, ...others)
         } else table = RangeTable.fromSnapshot(table.toSnapshot())
         assert.deepEqual(
           Array.from({ length: table.length }, (_, i) => table.at(i)),

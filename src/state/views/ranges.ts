@@ -2,6 +2,8 @@ import { assert } from '../../base/assert.js'
 
 /** Numbers a range takes in the table. */
 const stride = 7
+/** Bytes a range takes in a snapshot. */
+export const rangeBytes = stride * 8
 const BASE_OFFSET = 0
 const END_OFFSET = 1
 const WRITER = 2
@@ -37,6 +39,8 @@ export class RangeTable {
   #last = 0
   /** Bytes of all ranges. */
   bytes = 0
+  /** How often ranges were dropped or replaced since this table was made. Not part of the state. */
+  changes = 0
 
   get length(): number {
     return this.#last - this.#first
@@ -58,6 +62,15 @@ export class RangeTable {
 
   endOffsetAt(index: number): number {
     return this.#table[this.#row(index) + END_OFFSET] as number
+  }
+
+  /** The object that holds the range, by its two numbers. */
+  writerAt(index: number): number {
+    return this.#table[this.#row(index) + WRITER] as number
+  }
+
+  numberAt(index: number): number {
+    return this.#table[this.#row(index) + NUMBER] as number
   }
 
   lengthAt(index: number): number {
@@ -107,6 +120,29 @@ export class RangeTable {
     const count = this.find(offset)
     for (let i = 0; i < count; i++) this.bytes -= this.lengthAt(i)
     this.#first += count
+    if (count > 0) this.changes++
+  }
+
+  /** Puts other ranges, of the same offsets, in the place of `count` ranges from `index` on. */
+  replace(index: number, count: number, ranges: readonly Range[]): void {
+    assert(index >= 0 && count > 0 && index + count <= this.length, 'replaced ranges are within the table')
+    for (let i = index; i < index + count; i++) this.bytes -= this.lengthAt(i)
+    const length = this.length - count + ranges.length
+    const table = new Float64Array((length + 2) * stride)
+    const old = this.#table
+    table.set(old.subarray(this.#first * stride, (this.#first + index) * stride))
+    table.set(
+      old.subarray((this.#first + index + count) * stride, this.#last * stride),
+      (index + ranges.length) * stride,
+    )
+    this.#table = table
+    this.#first = 0
+    this.#last = length
+    for (const [i, range] of ranges.entries()) {
+      this.#write(index + i, range)
+      this.bytes += range.length
+    }
+    this.changes++
   }
 
   toSnapshot(): Buffer {

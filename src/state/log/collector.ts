@@ -1,0 +1,121 @@
+import type { Clock } from '../../base/clock.js'
+import type { Log } from '../../base/log.js'
+import {
+  entriesFolder,
+  lanesPrefix,
+  numberOfKey,
+  segmentsPrefix,
+  writerOfLaneKey,
+  writerOfSegmentKey,
+} from '../ledger/keys.js'
+import type { Proposer } from '../ledger/proposer.js'
+import { oldestSnapshot } from '../ledger/snapshot.js'
+import type { ObjectStore } from '../store/object-store.js'
+import { Aged, markOf } from './ages.js'
+import type { RecordObject, UpkeepObserver } from './observer.js'
+import { referencesOf } from './references.js'
+
+/** Objects deleted with one call. */
+const deletedAtOnce = 500
+
+export interface CollectorOptions {
+  store: ObjectStore
+  /** With the sequence number of the last entry applied. */
+  proposer: Proposer & { readonly sequence: number }
+  clock: Clock
+  log: Log
+  observer: UpkeepObserver
+  ledger: number
+  /** See `LedgerSettings`. */
+  trimGraceMs: number
+  signal: AbortSignal
+}
+
+/**
+ * Deletes the objects that nothing refers to, and nothing can come to refer to. When an object was made is not asked
+ * of the store, nor of any wall clock:
+ * - an entry of the ledger was applied here and is covered by all snapshots that are kept, as it was `trim_grace_ms` ago (so
+ *   whoever has not read it has been fenced, see `Fence`);
+ * - a lane's object holds a part that has taken effect;
+ * - a segment is numbered below `segmentsFrom`, so that a replacement that names it is void.
+ * What is referred to is found by looking through the state, what there is by listing. A reader that is a little behind may
+ * still want what is deleted: it looks again.
+ */
+export class Collector {
+  readonly #options: CollectorOptions
+  readonly #covered: Aged<{ entry: number; position: number }>
+  #isFenceWanted = false
+
+  constructor(options: CollectorOptions) {
+    this.#options = options
+    this.#covered = new Aged(options.trimGraceMs)
+  }
+
+  /** Looks which entries the snapshots cover now: it counts `trim_grace_ms` later. */
+  async look(): Promise<void> {
+    const { store, proposer, clock, ledger } = this.#options
+    const { position } = proposer.state
+    const entry = await oldestSnapshot(store, ledger)
+    this.#covered.note(clock.monotonic(), { entry, position })
+  }
+
+  /** Deletes what can be deleted. */
+  async pass(): Promise<void> {
+    const { proposer, clock, ledger, trimGraceMs, signal } = this.#options
+    const { state } = proposer
+    const covered = this.#covered.before(clock.monotonic(), trimGraceMs)
+    if (covered !== undefined && this.#isFenceWanted && covered.position > state.partitions.segmentsFrom) {
+      await proposer.propose('fenceSegments', { below: covered.position })
+      this.#isFenceWanted = false
+    }
+    // What is not applied here may be referred to, though this state does not know.
+    const lastEntry = Math.min(covered?.entry ?? 0, proposer.sequence)
+    const { indexes } = markOf(0, state)
+    const { segmentsFrom } = state.partitions
+    const references = await referencesOf(state, lastEntry, clock)
+
+    await this.#sweep('entry', `${entriesFolder(ledger)}/`, (key) => {
+      const number = numberOfKey(key)
+      if (number > lastEntry) return 'end'
+      return references.has(0, number) ? 'keep' : 'delete'
+    })
+    await this.#sweep('lane', lanesPrefix(ledger), (key) => {
+      const writer = writerOfLaneKey(key)
+      const number = numberOfKey(key)
+      return number > (indexes.get(writer) ?? 0) || references.has(writer, number) ? 'keep' : 'delete'
+    })
+    if (signal.aborted) return
+    await this.#sweep('segment', segmentsPrefix, (key) => {
+      const { writer, number } = writerOfSegmentKey(key)
+      if (references.has(-writer, number)) return 'keep'
+      if (number < segmentsFrom) return 'delete'
+      this.#isFenceWanted = true
+      return 'keep'
+    })
+  }
+
+  async #sweep(kind: RecordObject, prefix: string, judge: (key: string) => 'keep' | 'delete' | 'end'): Promise<void> {
+    const { store, observer, signal } = this.#options
+    let doomed: string[] = []
+    let kept = 0
+    let bytes = 0
+    const flush = async () => {
+      if (doomed.length > 0) await store.delete(doomed)
+      observer.collected(kind, doomed.length)
+      doomed = []
+    }
+    for await (const { key, size } of store.list(prefix)) {
+      if (signal.aborted) return
+      const verdict = judge(key)
+      if (verdict === 'end') break
+      if (verdict === 'delete') doomed.push(key)
+      else {
+        kept++
+        bytes += size
+      }
+      if (doomed.length >= deletedAtOnce) await flush()
+    }
+    await flush()
+    observer.kept(kind, kept, bytes)
+  }
+}

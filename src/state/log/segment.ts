@@ -1,0 +1,163 @@
+import { CorruptObjectError } from '../../base/errors.js'
+import {
+  BatchPosition,
+  baseOffsetOf,
+  batchHeaderBytes,
+  batchSizeOf,
+  crcMatches,
+  lastOffsetDeltaOf,
+  magicV2,
+  maxTimestampOf,
+  patchInPlace,
+} from '../../protocol/records/batch.js'
+import type { TopicId } from '../cluster.js'
+import { checksum, pack, unpack } from '../ledger/entry.js'
+
+/**
+ * The bytes of a segment: a run of one partition's log, with an index.
+ *
+ *     magic 'HLG1' | record batches | index | length of the index u32 | crc32 of the index u32 | magic 'HLG1'
+ *
+ * The batches have their offsets in place, so that a segment is a piece of a Kafka log that needs nothing else to be
+ * understood; each has its own CRC. The index is msgpack: [format, topic id, partition, base offset,
+ * [end offset, position, length, largest timestamp, …]], four numbers for each *chunk* of whole batches. A chunk becomes
+ * one range of the partition, so that a reader fetches chunks and not segments.
+ */
+const magic = Buffer.from('HLG1')
+export const segmentFormat = 1
+/** A chunk ends with the first batch that makes it this long, bytes. */
+export const chunkBytes = 1024 * 1024
+/** Bytes after the index. */
+const trailerBytes = 12
+
+/** A run of whole batches in a segment. */
+export interface Chunk {
+  endOffset: number
+  position: number
+  length: number
+  maxTimestampMs: number
+}
+
+export interface SegmentIndex {
+  topicId: TopicId
+  partition: number
+  baseOffset: number
+  chunks: Chunk[]
+}
+
+/** Puts a segment together, batch by batch. */
+export class SegmentBuilder {
+  readonly pieces: Buffer[] = [magic]
+  readonly chunks: Chunk[] = []
+  /** Bytes so far. */
+  length = magic.length
+  readonly #topicId: TopicId
+  readonly #partition: number
+  readonly #baseOffset: number
+  /** One past the last record so far. */
+  endOffset: number
+
+  constructor(topicId: TopicId, partition: number, baseOffset: number) {
+    this.#topicId = topicId
+    this.#partition = partition
+    this.#baseOffset = baseOffset
+    this.endOffset = baseOffset
+  }
+
+  /**
+   * Adds the next batch, and writes its offset into its bytes, which are the builder's from now on.
+   * @throws CorruptObjectError if its checksum is wrong, or its offset does not follow.
+   */
+  add(batch: Buffer, baseOffset: number, lastOffset: number): void {
+    if (baseOffset !== this.endOffset || lastOffset < baseOffset)
+      throw new CorruptObjectError(`a record batch at offset ${baseOffset} follows offset ${this.endOffset - 1}`)
+    if (!crcMatches(batch))
+      throw new CorruptObjectError(`the checksum of a stored record batch at offset ${baseOffset} is wrong`)
+    patchInPlace(batch, 0, baseOffset, 0)
+    const endOffset = lastOffset + 1
+    const maxTimestampMs = maxTimestampOf(batch)
+    const chunk = this.chunks.at(-1)
+    if (chunk === undefined || chunk.length >= chunkBytes)
+      this.chunks.push({ endOffset, position: this.length, length: batch.length, maxTimestampMs })
+    else {
+      chunk.endOffset = endOffset
+      chunk.length += batch.length
+      chunk.maxTimestampMs = Math.max(chunk.maxTimestampMs, maxTimestampMs)
+    }
+    this.#append(batch)
+    this.endOffset = endOffset
+  }
+
+  /** The whole object, in pieces. Nothing can be added after. */
+  finish(): readonly Buffer[] {
+    const numbers = this.chunks.flatMap(({ endOffset, position, length, maxTimestampMs }) => [
+      endOffset,
+      position,
+      length,
+      maxTimestampMs,
+    ])
+    const index = pack([segmentFormat, this.#topicId, this.#partition, this.#baseOffset, numbers])
+    const trailer = Buffer.alloc(trailerBytes)
+    trailer.writeUInt32BE(index.length, 0)
+    trailer.writeUInt32BE(checksum(index), 4)
+    magic.copy(trailer, 8)
+    this.#append(index)
+    this.#append(trailer)
+    return this.pieces
+  }
+
+  /** Pieces that lie side by side in one buffer stay one piece. */
+  #append(bytes: Buffer): void {
+    const last = this.pieces.at(-1)
+    if (last?.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset)
+      this.pieces[this.pieces.length - 1] = Buffer.from(bytes.buffer, last.byteOffset, last.length + bytes.length)
+    else this.pieces.push(bytes)
+    this.length += bytes.length
+  }
+}
+
+/**
+ * Reads a whole segment's index and checks its batches against it.
+ * @throws CorruptObjectError if anything in it is not as it was written.
+ */
+export function decodeSegment(bytes: Buffer, key: string): SegmentIndex {
+  const end = bytes.length - trailerBytes
+  const isSegment = end >= magic.length && bytes.subarray(0, 4).equals(magic) && bytes.subarray(-4).equals(magic)
+  const indexLength = isSegment ? bytes.readUInt32BE(end) : 0
+  if (!isSegment || indexLength > end - magic.length) throw new CorruptObjectError(`${key} is not a segment`)
+  const packed = bytes.subarray(end - indexLength, end)
+  if (checksum(packed) !== bytes.readUInt32BE(end + 4))
+    throw new CorruptObjectError(`${key}: the checksum of its index is wrong`)
+  const index = toIndex(unpack(packed), key)
+  let offset = index.baseOffset
+  let position: number = magic.length
+  for (const chunk of index.chunks) {
+    if (chunk.position !== position) throw new CorruptObjectError(`${key}: a chunk is not where the one before ends`)
+    for (const chunkEnd = position + chunk.length; position < chunkEnd; ) {
+      const size = chunkEnd - position < batchHeaderBytes ? 0 : batchSizeOf(bytes, position)
+      const batch = bytes.subarray(position, position + size)
+      const isWhole = size >= batchHeaderBytes && position + size <= chunkEnd
+      if (!isWhole || batch[BatchPosition.magic] !== magicV2 || !crcMatches(batch))
+        throw new CorruptObjectError(`${key}: the record batch at byte ${position} is damaged`)
+      if (baseOffsetOf(batch) !== offset)
+        throw new CorruptObjectError(`${key}: the record batch at byte ${position} should have offset ${offset}`)
+      offset += lastOffsetDeltaOf(batch) + 1
+      position += size
+    }
+    if (offset !== chunk.endOffset) throw new CorruptObjectError(`${key}: a chunk ends at another offset than it says`)
+  }
+  if (position !== end - indexLength) throw new CorruptObjectError(`${key} holds bytes that its index does not name`)
+  return index
+}
+
+function toIndex(unpacked: unknown, key: string): SegmentIndex {
+  const [format, topicId, partition, baseOffset, numbers] = unpacked as [number, TopicId, number, number, number[]]
+  if (format !== segmentFormat)
+    throw new CorruptObjectError(`${key} has format ${format}, this version reads ${segmentFormat}`)
+  const chunks: Chunk[] = []
+  for (let at = 0; at < numbers.length; at += 4) {
+    const [endOffset, position, length, maxTimestampMs] = numbers.slice(at, at + 4) as [number, number, number, number]
+    chunks.push({ endOffset, position, length, maxTimestampMs })
+  }
+  return { topicId, partition, baseOffset, chunks }
+}
