@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLog } from '../../src/base/log.js'
+import { seededRandom } from '../../src/base/random.js'
 import { ErrorCode } from '../../src/protocol/error-codes.js'
 import { encodeBatch } from '../../src/protocol/records/record.js'
+import type { Lease } from '../../src/state/cluster.js'
+import { leases } from '../../src/state/groups/leases.js'
 import { encodeHead } from '../../src/state/ledger/entry.js'
 import { Fence } from '../../src/state/ledger/fence.js'
 import { Fold } from '../../src/state/ledger/fold.js'
 import { Follower } from '../../src/state/ledger/follower.js'
 import { entryKey } from '../../src/state/ledger/keys.js'
 import { noLedgerObserver } from '../../src/state/ledger/observer.js'
+import type { Proposer } from '../../src/state/ledger/proposer.js'
 import { LogBytes } from '../../src/state/log/log-bytes.js'
 import { readBatches } from '../../src/state/log/reader.js'
 import { RecentBytes } from '../../src/state/log/recent-bytes.js'
@@ -16,6 +20,8 @@ import { memoryStore } from '../../src/state/store/memory.js'
 import { PartitionLog } from '../../src/state/views/partition-log.js'
 import { emptyState } from '../../src/state/views/state.js'
 import { GroupTestBed, stabilize, TestMember } from '../support/group-members.js'
+import { ManualClock } from '../support/manual-clock.js'
+import { OrderedLedger } from '../support/ordered-ledger.js'
 import { VirtualClock } from './virtual-clock.js'
 
 /** What the simulator found, said directly. */
@@ -129,4 +135,33 @@ test('a member that comes to a new instance just before its time is up stays', a
   first.instance.mend()
   await bed.clock.advance(0)
   bed.close()
+})
+
+test('a lease that is learnt to be ours only when its time is up is not given out', async () => {
+  const clock = new ManualClock()
+  const instance = new OrderedLedger(clock).open()
+  let isAsleep = true
+  const proposer: Proposer = {
+    state: instance.state,
+    writer: instance.writer,
+    async propose(kind, command) {
+      const outcome = await instance.propose(kind, command)
+      if (isAsleep) await clock.sleep(20_000)
+      isAsleep = false
+      return outcome
+    },
+    barrier: () => instance.barrier(),
+    tailAgeMs: () => instance.tailAgeMs(),
+    listen: (listener) => instance.listen(listener),
+  }
+  const held = leases({ proposer, clock, random: seededRandom(1), log: silentLog() })
+  const given: Lease[] = []
+  const acquiring = held.acquire('pipeline', new AbortController().signal).then((lease) => given.push(lease))
+  await clock.advance(20_000)
+  await acquiring
+  assert.deepEqual(
+    given.map(({ term, signal }) => [term, signal.aborted]),
+    [[2, false]],
+  )
+  await held.close()
 })

@@ -78,7 +78,9 @@ class HeldLeases implements Leases {
         const { term } = await this.#proposer.propose('acquireLease', { name, ttlMs: this.#ttlMs, seenPosition })
         if (term > 0) {
           const lease = this.#hold(name, term, askedAtMs)
-          if (!signal.aborted && !this.#closing.signal.aborted) return lease
+          // Learnt so late, after a pause perhaps, that others may have taken it meanwhile.
+          const isOver = this.#validUntilMs(askedAtMs) <= this.#clock.monotonic()
+          if (!isOver && !signal.aborted && !this.#closing.signal.aborted) return lease
           await lease.release()
         }
       } catch (error) {
