@@ -49,7 +49,7 @@ the machine disturb least. What each load does: [load/README.md](load/README.md)
 Durability: without \`fsync\` both servers acknowledge what the operating system's page cache has (Kafka's default; the
 gateway with \`[storage] fsync = false\`). With \`fsync\` both acknowledge what was flushed to the disk (the gateway's
 default; Kafka with \`flush.messages=1\` on the topic). Replication: none. Group start delay: none on both. The gateway
-starts anew on an empty directory for every load, Kafka once; one run at a quarter of the size goes before and is not
+keeps running as Kafka does, over all loads of one durability; one run at a quarter of the size goes before and is not
 counted.
 
 ${table(['machine', ''], [...report.machine, ...clientVersions(report.measurements)])}

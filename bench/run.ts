@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repository } from './folders.js'
 import { type Generator, generatorOf } from './generators.js'
-import { type Client, type Load, loadsOf, nameOf } from './loads.js'
+import { type Client, loadsOf, nameOf } from './loads.js'
 import { machine } from './machine.js'
 import { type Options, optionsOf, UsageError, usage } from './options.js'
 import { profiling } from './profile.js'
 import { lineOf, reportOf } from './report.js'
 import { type Measurement, runRounds, type Side } from './rounds.js'
-import { startGateway } from './servers/gateway.js'
+import { type Gateway, startGateway } from './servers/gateway.js'
 import { kafkaJars, startKafka } from './servers/kafka.js'
-import { runningServer, type Server } from './servers/server.js'
+import { type Durability, runningServer, type Server } from './servers/server.js'
 import { type StartUp, startUps } from './start-up.js'
 
 // The gateway beside Apache Kafka: `npm run bench -- --help`.
@@ -48,31 +48,32 @@ async function main(args: readonly string[]): Promise<number> {
 
   const measurements: Measurement[] = []
   const failures: string[] = []
+  const gateways = new Gateways(options)
   const peerServer = options.hasPeer ? await peerOf(options) : undefined
   try {
     for (const load of loads) {
       const generator = generators.get(load.client)
       if (generator === undefined) continue
       note(`\n${nameOf(load)}: ${load.modes.join(', ')}`)
-      await withOurs(load, options, async (server, around) => {
-        const sides: Side[] = [{ name: ours, server }]
-        if (peerServer) sides.push({ name: peer, server: peerServer })
-        await runRounds({
-          ...{ load, sides, generator, around, rounds: options.rounds },
-          ...{ records: options.records, roundTrips: options.roundTrips },
-          onMeasurement(one) {
-            measurements.push(one)
-            note(lineOf(one))
-            if (options.json !== undefined) appendFileSync(options.json, `${JSON.stringify(one)}\n`)
-          },
-          onFailure(what) {
-            failures.push(what)
-            note(`FAILED ${what}`)
-          },
-        })
+      const { server, around } = await gateways.for(load.durability)
+      const sides: Side[] = [{ name: ours, server }]
+      if (peerServer) sides.push({ name: peer, server: peerServer })
+      await runRounds({
+        ...{ load, sides, generator, around, rounds: options.rounds },
+        ...{ records: options.records, roundTrips: options.roundTrips },
+        onMeasurement(one) {
+          measurements.push(one)
+          note(lineOf(one))
+          if (options.json !== undefined) appendFileSync(options.json, `${JSON.stringify(one)}\n`)
+        },
+        onFailure(what) {
+          failures.push(what)
+          note(`FAILED ${what}`)
+        },
       })
     }
   } finally {
+    await gateways.stop()
     await peerServer?.stop()
   }
   const sides = peerServer ? [ours, peer] : [ours]
@@ -85,20 +86,35 @@ async function main(args: readonly string[]): Promise<number> {
   return failures.length === 0 ? 0 : 1
 }
 
-/** A gateway for one load: fresh, so that no load pays for what the one before left. */
-async function withOurs(
-  load: Load,
-  options: Options,
-  work: (server: Server, around?: ReturnType<typeof profiling>) => Promise<void>,
-): Promise<void> {
-  if (options.ours) return work(runningServer(options.ours.bootstrap, options.ours.pid))
-  const { profileFolder } = options
-  const isProfiled = profileFolder !== undefined
-  const gateway = await startGateway({ durability: load.durability, ...folderOf(options), isProfiled })
-  try {
-    await work(gateway, isProfiled ? profiling(gateway, profileFolder, print) : undefined)
-  } finally {
-    await gateway.stop()
+type Around = ReturnType<typeof profiling>
+
+/**
+ * The gateway of this build, started when a load first asks for its durability, and as Kafka kept for all that follow:
+ * a just-in-time compiler has then seen the code, on both sides.
+ */
+class Gateways {
+  readonly #options: Options
+  readonly #running = new Map<Durability, { gateway: Gateway; around: Around | undefined }>()
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  async for(durability: Durability): Promise<{ server: Server; around: Around | undefined }> {
+    const { ours, profileFolder } = this.#options
+    if (ours) return { server: runningServer(ours.bootstrap, ours.pid), around: undefined }
+    let running = this.#running.get(durability)
+    if (running === undefined) {
+      const isProfiled = profileFolder !== undefined
+      const gateway = await startGateway({ durability, ...folderOf(this.#options), isProfiled })
+      running = { gateway, around: isProfiled ? profiling(gateway, profileFolder, print) : undefined }
+      this.#running.set(durability, running)
+    }
+    return { server: running.gateway, around: running.around }
+  }
+
+  async stop(): Promise<void> {
+    for (const { gateway } of this.#running.values()) await gateway.stop()
   }
 }
 
