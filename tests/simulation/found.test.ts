@@ -3,20 +3,22 @@ import { test } from 'node:test'
 import { silentLog } from '../../src/base/log.js'
 import { seededRandom } from '../../src/base/random.js'
 import { ErrorCode } from '../../src/protocol/error-codes.js'
-import { encodeBatch } from '../../src/protocol/records/record.js'
+import { batchesIn } from '../../src/protocol/records/batch.js'
+import { decodeRecords, encodeBatch } from '../../src/protocol/records/record.js'
 import type { Lease } from '../../src/state/cluster.js'
 import { leases } from '../../src/state/groups/leases.js'
 import { encodeHead } from '../../src/state/ledger/entry.js'
 import { Fence } from '../../src/state/ledger/fence.js'
 import { Fold } from '../../src/state/ledger/fold.js'
 import { Follower } from '../../src/state/ledger/follower.js'
-import { entryKey } from '../../src/state/ledger/keys.js'
+import { entryKey, objectKey } from '../../src/state/ledger/keys.js'
 import { noLedgerObserver } from '../../src/state/ledger/observer.js'
 import type { Proposer } from '../../src/state/ledger/proposer.js'
 import { LogBytes } from '../../src/state/log/log-bytes.js'
 import { readBatches } from '../../src/state/log/reader.js'
 import { RecentBytes } from '../../src/state/log/recent-bytes.js'
 import { memoryStore } from '../../src/state/store/memory.js'
+import type { ObjectStore } from '../../src/state/store/object-store.js'
 import { PartitionLog } from '../../src/state/views/partition-log.js'
 import { emptyState } from '../../src/state/views/state.js'
 import { GroupTestBed, stabilize, TestMember } from '../support/group-members.js'
@@ -98,6 +100,38 @@ test('a reader far behind the tail of many small entries gets something soon', a
   await clock.run(10_000, () => offset === count)
   await reading
   assert.ok(clock.monotonic() < 3_000, `${clock.monotonic()} ms`)
+})
+
+test('a reader does not take what it read of a small range for a larger one that compaction put in its place', async () => {
+  const memory = memoryStore()
+  const log = new PartitionLog('0'.repeat(32), 0)
+  const batch = encodeBatch({ records: [{ timestampMs: 1, key: null, value: Buffer.from('value'), headers: [] }] })
+  const rangeOf = (baseOffset: number, count: number, writer: number, number: number) => ({
+    ...{ baseOffset, endOffset: baseOffset + count, writer, number, position: 0 },
+    ...{ length: batch.length * count, maxTimestampMs: 1 },
+  })
+  for (let offset = 0; offset < 4; offset++) {
+    await memory.putIfAbsent(entryKey(0, offset + 1), [batch])
+    log.ranges.append(rangeOf(offset, 1, 0, offset + 1))
+  }
+  log.endOffset = 4
+  const segment = { writer: -7, number: 1 }
+  await memory.putIfAbsent(objectKey(0, log.topicId, 0, segment), [batch, batch, batch])
+  const store: ObjectStore = {
+    ...memory,
+    async get(key, range) {
+      const object = await memory.get(key, range)
+      // All four are being read by now.
+      if (key === entryKey(0, 1)) log.ranges.replace(1, 3, [rangeOf(1, 3, segment.writer, segment.number)])
+      return object
+    },
+  }
+  const bytes = new LogBytes({ store, ledger: 0, cacheBytes: 1_000, observer: { lookedUp() {} } })
+  const { batches } = await readBatches(bytes, log, 0, { bytesMax: 2 ** 20 })
+  const offsets = [...batchesIn(Buffer.concat(batches))].flatMap((one) =>
+    decodeRecords(one).map(({ offset }) => offset),
+  )
+  assert.deepEqual(offsets, [0, 1, 2, 3])
 })
 
 test('bytes of an entry of which only a beginning was read are not pieced together within a batch', () => {

@@ -62,45 +62,68 @@ export async function readBatches(
   options: ReadOptions,
 ): Promise<ReadResult> {
   const result = new Batches(options)
-  const reads = new Map<number, Promise<Buffer[]>>()
+  const reads = new Map<number, RangeRead>()
   for (let next = offset; !result.isFull && next < log.endOffset; ) {
     const index = log.ranges.find(next)
     if (index >= log.ranges.length) break
     const range = log.ranges.at(index)
     let pieces = bytes.find(range)
     if (pieces === undefined) {
-      if (!reads.has(range.baseOffset)) {
+      let read = reads.get(range.baseOffset)
+      // While we waited for another, compaction may have put a range in its place that begins where it began.
+      if (read?.endOffset !== range.endOffset) {
         if (reads.size >= storeReadsMax) break
-        readAhead(bytes, log, index, options.bytesMax - result.bytes, reads)
+        reads.delete(range.baseOffset)
+        read = readAhead(bytes, log, index, options.bytesMax - result.bytes, reads)
       }
-      pieces = (await reads.get(range.baseOffset)) ?? []
+      pieces = await read.pieces
     }
+    next = range.baseOffset
     for (const batch of placedBatches(range, pieces)) {
+      next = batch.lastOffset + 1
       if (batch.lastOffset < offset) continue
       if (!result.add(batch)) break
     }
-    next = range.endOffset
+    if (!result.isFull && next !== range.endOffset)
+      throw new CorruptObjectError(`the batches of offsets ${range.baseOffset} to ${range.endOffset} end at ${next}`)
   }
   return result.finish()
 }
 
-/** Begins to read ranges from `index` on, at least one, up to so many bytes. Each is awaited by who needs it. */
+/** A range that is being read. */
+interface RangeRead {
+  endOffset: number
+  pieces: Promise<Buffer[]>
+}
+
+/**
+ * Begins to read ranges from `index` on, at least one, up to so many bytes, and returns the read of the first. Each is
+ * awaited by who needs it.
+ */
 function readAhead(
   bytes: LogBytes,
   log: PartitionLog,
   index: number,
   bytesMax: number,
-  reads: Map<number, Promise<Buffer[]>>,
-): void {
-  let length = 0
-  for (let at = index; at < Math.min(index + rangesAhead, log.ranges.length); at++) {
+  reads: Map<number, RangeRead>,
+): RangeRead {
+  const begin = (range: Range): RangeRead => {
+    const pieces = bytes.read(log.topicId, log.partition, range)
+    pieces.catch(() => undefined)
+    const read = { endOffset: range.endOffset, pieces }
+    reads.set(range.baseOffset, read)
+    return read
+  }
+  const first = log.ranges.at(index)
+  const read = begin(first)
+  let length = first.length
+  for (let at = index + 1; at < Math.min(index + rangesAhead, log.ranges.length); at++) {
     const range = log.ranges.at(at)
     length += range.length
-    if (at > index && (length > bytesMax || reads.has(range.baseOffset))) return
-    const read = bytes.read(log.topicId, log.partition, range)
-    read.catch(() => undefined)
-    reads.set(range.baseOffset, read)
+    if (length > bytesMax || reads.has(range.baseOffset)) break
+    begin(range)
   }
+  return read
 }
 
 /** Collects batches for a reader, each with its offset filled in. */
