@@ -22,12 +22,32 @@ if (isStart(argv)) {
     if (error.code !== 'EPIPE') throw error
     stop.abort()
   })
+  // The line of progress is overwritten, and gone before anything else is written.
+  let isShown = false
+  const erase = () => {
+    if (isShown) process.stderr.write('\r\x1b[K')
+    isShown = false
+  }
+  const write = writeTo(process.stdout, stop.signal)
   const terminal: Terminal = {
     stdin: process.stdin,
-    out: writeTo(process.stdout, stop.signal),
+    out: (text) => {
+      erase()
+      return write(text)
+    },
     note: (line) => {
+      erase()
       process.stderr.write(`${line}\n`)
     },
+    ...(process.stderr.isTTY
+      ? {
+          progress: (text: string) => {
+            erase()
+            process.stderr.write(text)
+            isShown = true
+          },
+        }
+      : {}),
     environment: process.env,
     signal: stop.signal,
     clock: systemClock,

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { systemClock } from '../base/clock.js'
@@ -58,7 +61,12 @@ test('a command line that is not understood is one line and exit code 2', async 
     [['topics', 'drop', 't'], /expected list, describe, create, delete/],
     [['topics', 'create', 't', '-c', 'x'], /--topic-config x: expected key=value/],
     [['groups', 'describe'], /expected a GROUP/],
-    [['ledger'], /expected inspect/],
+    [['ledger'], /expected inspect, verify/],
+    [['ledger', 'verify', '-n', '3'], /verify has no --entries/],
+    [['ledger', 'verify', 'x'], /expected inspect, verify, copy/],
+    [['ledger', 'copy'], /copy: expected --to URL/],
+    [['ledger', 'copy', '--to', 'memory:'], /memory: can only/],
+    [['ledger', 'copy', '--from', 'file:/a/b', '--to', 'file:/a/b/c'], /expected a place outside of file:\/a\/b,/],
     [['ledger', 'inspect', '--storage', 'memory:'], /memory: can only/],
     [['config', 'dump'], /expected nothing, or check/],
   ]
@@ -68,6 +76,30 @@ test('a command line that is not understood is one line and exit code 2', async 
     assert.equal(out, '')
     assert.equal(notes.length, 1)
     assert.match(notes[0] ?? '', expected)
+  }
+})
+
+test('where there is no cluster, nothing is looked into, and nothing is made', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'heraclitus-run-'))
+  try {
+    for (const [args, expected] of [
+      [['inspect', '--storage'], /there is no cluster in file:/],
+      [['verify', '--storage'], /there is no cluster in file:/],
+      [['copy', '--to', `file:${folder}/to`, '--from'], /there is no cluster in file:/],
+    ] as const) {
+      const { code, notes, out } = await ran(['ledger', ...args, `file:${folder}/none`])
+      assert.deepEqual([code, out, notes.length], [1, '', 1], notes.join())
+      assert.match(notes[0] ?? '', expected)
+      assert.ok(!existsSync(`${folder}/none`) && !existsSync(`${folder}/to`))
+    }
+    writeFileSync(`${folder}/holiday.jpg`, '')
+    const strange = await ran(['ledger', 'verify', '--storage', `file:${folder}`])
+    assert.match(strange.notes[0] ?? '', /has no cluster.json, and so is no cluster, though there is holiday.jpg/)
+    writeFileSync(`${folder}/copy.json`, '{"clusterId":"abc"}\n')
+    const unfinished = await ran(['ledger', 'verify', '--storage', `file:${folder}`])
+    assert.match(unfinished.notes[0] ?? '', /holds an unfinished copy of cluster abc/)
+  } finally {
+    rmSync(folder, { recursive: true })
   }
 })
 

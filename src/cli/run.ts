@@ -1,4 +1,4 @@
-import { messageOf } from '../base/errors.js'
+import { CorruptObjectError, messageOf, StoreError, UnavailableError } from '../base/errors.js'
 import { nearest } from '../base/nearest.js'
 import { version } from '../base/version.js'
 import { ConfigError } from '../config.js'
@@ -28,7 +28,7 @@ heraclitus produce TOPIC [VALUE...]     write records
 heraclitus consume TOPIC                print records
 heraclitus topics list|describe|create|delete
 heraclitus groups list|describe|delete
-heraclitus ledger inspect               look into the store
+heraclitus ledger inspect|verify|copy   look into the store, check it, move it
 heraclitus config                       print every setting with its default
 heraclitus COMMAND --help               what a command takes
 heraclitus --version`
@@ -65,6 +65,9 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   }
 }
 
+/** What happens in the world, and whose message says it all. */
+const expected = [ConnectionError, KafkaError, StoreError, CorruptObjectError, UnavailableError]
+
 function report(error: unknown, name: string, terminal: Terminal): number {
   if (error instanceof ConfigError) {
     for (const problem of error.problems) terminal.note(problem)
@@ -75,7 +78,11 @@ function report(error: unknown, name: string, terminal: Terminal): number {
     terminal.note(`heraclitus: ${error.message} (see ${known})`)
     return 2
   }
-  const isExpected = error instanceof ConnectionError || error instanceof KafkaError
+  if (error instanceof Error && error.name === 'AbortError') {
+    terminal.note('heraclitus: stopped')
+    return 1
+  }
+  const isExpected = expected.some((kind) => error instanceof kind)
   terminal.note(`heraclitus: ${isExpected || !(error instanceof Error) ? messageOf(error) : error.stack}`)
   return 1
 }

@@ -10,6 +10,8 @@ export interface Terminal {
   out(text: string | Uint8Array): Promise<void>
   /** Writes a line for people to standard error. */
   note(line: string): void
+  /** Shows how far a command has come, in the place of what it showed before; absent where nobody would see that. */
+  readonly progress?: (text: string) => void
   readonly environment: Environment
   /** Aborted when the command is to come to an end: a signal, or nobody reads standard output any more. */
   readonly signal: AbortSignal

@@ -1,106 +1,66 @@
-import { existsSync } from 'node:fs'
-import { createLog } from '../../base/log.js'
-import { systemRandom } from '../../base/random.js'
-import { loadConfig, type StorageConfig } from '../../config.js'
-import type { ObjectStore } from '../../state/store/object-store.js'
-import { openStore } from '../../state/store/open.js'
 import { integer, parse, UsageError } from '../arguments.js'
-import { type Inspection, inspectLedger } from '../ledger-inspection.js'
-import { type Terminal, table } from '../terminal.js'
+import { copy } from '../ledger/copy.js'
+import { inspect } from '../ledger/inspect.js'
+import { openChosenStore } from '../ledger/store.js'
+import { verify } from '../ledger/verify.js'
+import type { Terminal } from '../terminal.js'
 
-export const usage = `heraclitus ledger inspect [options]
+export const usage = `heraclitus ledger inspect | verify | copy [options]
 
-Looks into the store that the configuration names, whether or not a gateway runs on it, and changes nothing: which
-cluster it holds, its newest snapshot, what the state comes to, and the newest entries of the ledger.
+Works on the store itself, whether or not gateways run on it.
 
-  -n, --entries N        how many entries to list; 10 unless given
-  --storage URL          another store than the configured one
+  inspect                which cluster it is, its newest snapshot, what the state comes to, the newest entries
+    -n, --entries N        how many entries to list; 10 unless given
+  verify                 checks every object, every reference and every offset; changes nothing. Exit code 0: all is
+                         sound; 1: there is damage, each on a line that names the object, or it could not be checked
+    --quick                look whether records are there, but don't read them
+  copy --to URL          copies the whole cluster, with its id, to another store, which is to be empty, as it is at some
+                         moment; gateways may go on meanwhile. Broken off, it goes on when it is run again
+    --from URL             another store than the configured one
+    --from-endpoint URL    s3: only; the configured endpoint unless given
+    --to-endpoint URL      the same
+
+  --storage URL          inspect and verify: another store than the configured one
   --config FILE          the configuration
   --json                 JSON, one object`
 
+/** The options of each action, beside those that all have. */
+const actions: Readonly<Record<string, readonly string[]>> = {
+  inspect: ['entries', 'storage'],
+  verify: ['quick', 'storage'],
+  copy: ['from', 'to', 'from-endpoint', 'to-endpoint'],
+}
+
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parse(argv, {
-    entries: { type: 'string', short: 'n', default: '10' },
+    entries: { type: 'string', short: 'n' },
+    quick: { type: 'boolean' },
     storage: { type: 'string' },
+    from: { type: 'string' },
+    to: { type: 'string' },
+    'from-endpoint': { type: 'string' },
+    'to-endpoint': { type: 'string' },
     config: { type: 'string' },
-    json: { type: 'boolean', default: false },
+    json: { type: 'boolean' },
   })
-  if (positionals.length !== 1 || positionals[0] !== 'inspect') throw new UsageError('expected inspect')
-  const entries = integer('entries', values.entries, 0) ?? 0
-  const environment = values.storage
-    ? { ...terminal.environment, HERACLITUS_STORAGE_URL: values.storage }
-    : terminal.environment
-  const { storage } = loadConfig({ path: values.config, environment })
-  const log = createLog('error')
-  if (storage.url === 'memory:') throw new UsageError('memory: can only be looked into by its own process')
-  if (isMissingDirectory(storage.url)) return nothing(storage.url, terminal)
-  const store = await open(storage, terminal, log)
+  const [action = '', ...rest] = positionals
+  const options = Object.hasOwn(actions, action) ? actions[action] : undefined
+  if (options === undefined || rest.length > 0) throw new UsageError(`expected ${Object.keys(actions).join(', ')}`)
+  for (const option of Object.keys(values))
+    if (!['config', 'json', ...options].includes(option)) throw new UsageError(`${action} has no --${option}`)
+
+  const json = values.json ?? false
+  const entries = integer('entries', values.entries, 0) ?? 10
+  const { config } = values
+  const source = { url: values.from ?? values.storage, endpoint: values['from-endpoint'], config, readOnly: true }
+  if (action === 'copy' && values.to === undefined) throw new UsageError('copy: expected --to URL')
+  const store = await openChosenStore(source, terminal)
   try {
-    const found = await inspectLedger(store, entries, log)
-    if (found === undefined) return nothing(storage.url, terminal)
-    await terminal.out(values.json ? `${JSON.stringify(asObject(found, store))}\n` : asText(found, store))
-    return 0
+    if (action === 'inspect') return await inspect(store, { entries, json }, terminal)
+    if (action === 'verify') return await verify(store, { quick: values.quick ?? false, json }, terminal)
+    const target = { url: values.to, endpoint: values['to-endpoint'], config, readOnly: false }
+    return await copy(store, target, json, terminal)
   } finally {
     await store.close()
   }
-}
-
-/** Opening a directory makes it: here nothing is to be made. */
-function isMissingDirectory(url: string): boolean {
-  return url.startsWith('file:') && !existsSync(url.slice('file:'.length).replace(/^\/\/(?=\/)/, ''))
-}
-
-function nothing(url: string, terminal: Terminal): number {
-  terminal.note(`heraclitus: there is no cluster in ${url}`)
-  return 1
-}
-
-function open(storage: StorageConfig, { clock }: Terminal, log: ReturnType<typeof createLog>): Promise<ObjectStore> {
-  const { url, endpoint, region, forcePathStyle } = storage
-  const s3 = {
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(region === undefined ? {} : { region }),
-    ...(forcePathStyle === undefined ? {} : { forcePathStyle }),
-  }
-  return openStore(url, { s3, clock, random: systemRandom, log })
-}
-
-function asObject({ state, ...found }: Inspection, store: ObjectStore) {
-  const topics = [...state.topics.all()]
-  return {
-    store: store.url,
-    ...found,
-    topics: topics.length,
-    partitions: topics.reduce((sum, topic) => sum + topic.partitionCount, 0),
-    groups: state.groups.size,
-    writers: [...state.writers.all()].length,
-    commands: state.position,
-  }
-}
-
-function asText(found: Inspection, store: ObjectStore): string {
-  const { entries, ...facts } = asObject(found, store)
-  const lines: [string, string | number][] = [
-    ['store', facts.store],
-    ['cluster', `${facts.clusterId}, format ${facts.format}`],
-    ['entries', facts.lastSequence === 0 ? 'none' : `${facts.firstSequence} to ${facts.lastSequence}`],
-    ['snapshot', facts.snapshotSequence === 0 ? 'none' : `after entry ${facts.snapshotSequence}`],
-    ['writers', `${facts.writers} (process starts that wrote)`],
-    ['state', `${facts.topics} topics, ${facts.partitions} partitions, ${facts.groups} groups`],
-    ['', `${facts.commands} commands applied`],
-  ]
-  const rows = entries.map((entry) => [
-    entry.sequence,
-    new Date(entry.timeMs).toISOString(),
-    entry.writer,
-    entry.bytes,
-    entry.recordBytes,
-    entry.voidParts,
-    Object.entries(entry.commands)
-      .map(([kind, count]) => `${kind}×${count}`)
-      .join(' '),
-  ])
-  const titles = ['entry', 'time', 'writer', 'bytes', 'record bytes', 'void', 'commands']
-  const list = entries.length === 0 ? '' : `\n${table(titles, rows, false)}`
-  return `${lines.map(([name, value]) => `${name.padEnd(10)}${value}\n`).join('')}${list}`
 }

@@ -53,7 +53,7 @@ const quietMsMin = 100
 const patienceMs = 2_500
 
 /** Parts of ours that have not taken effect yet, at most; the rest waits in the queue, whose bytes are bounded. */
-const partsPendingMax = 32
+export const partsPendingMax = 32
 
 /** A part that has not taken effect yet. Its content is fixed when it is made, wherever and how often it is stored. */
 interface PendingPart {

@@ -1,7 +1,7 @@
 import { CorruptObjectError, StoreError, UnavailableError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'
 import type { ObjectStore } from '../store/object-store.js'
-import { clusterKey, numberOfKey, writerKey, writersPrefix } from './keys.js'
+import { clusterKey, copyMarkerKey, numberOfKey, writerKey, writersPrefix } from './keys.js'
 
 /** The format of everything in the store that this code writes. */
 const storeFormat = 1
@@ -16,11 +16,16 @@ export interface ClusterIdentity {
 
 /**
  * Which cluster the store holds; makes a new one of an empty store. Several instances may do so at once: one wins.
- * @throws UnavailableError if the store is of a later format.
+ * @throws UnavailableError if the store is of a later format, or a copy into it was begun and is not finished.
  */
 export async function openIdentity(store: ObjectStore, random: Random): Promise<ClusterIdentity> {
   const existing = await readIdentity(store)
   if (existing !== undefined) return existing
+  const copied = await readCopyMarker(store)
+  if (copied !== undefined)
+    throw new UnavailableError(
+      `${store.url} holds an unfinished copy of cluster ${copied}: run 'heraclitus ledger copy' again to finish it`,
+    )
   // Kafka's cluster ids are UUIDs in URL-safe base64 without padding.
   const clusterId = Buffer.from(random.hex(16), 'hex').toString('base64url')
   const identity: ClusterIdentity = { clusterId, format: storeFormat, ledgers: 1 }
@@ -30,7 +35,11 @@ export async function openIdentity(store: ObjectStore, random: Random): Promise<
   return stored
 }
 
-async function readIdentity(store: ObjectStore): Promise<ClusterIdentity | undefined> {
+/**
+ * Which cluster the store holds; undefined if none.
+ * @throws UnavailableError if the store is of a later format; CorruptObjectError if it can't be told.
+ */
+export async function readIdentity(store: ObjectStore): Promise<ClusterIdentity | undefined> {
   const object = await store.get(clusterKey)
   if (object === undefined) return undefined
   const identity = parse(object.bytes, store.url)
@@ -40,6 +49,21 @@ async function readIdentity(store: ObjectStore): Promise<ClusterIdentity | undef
     )
   return identity
 }
+
+/**
+ * The id of the cluster that is being copied into the store; undefined if none is.
+ * @throws CorruptObjectError if it can't be told.
+ */
+export async function readCopyMarker(store: ObjectStore): Promise<string | undefined> {
+  const object = await store.get(copyMarkerKey)
+  if (object === undefined) return undefined
+  const [, clusterId] = /^\{"clusterId":"([^"]+)"\}\n$/.exec(object.bytes.toString()) ?? []
+  if (clusterId === undefined) throw new CorruptObjectError(`${copyMarkerKey} in ${store.url} names no cluster`)
+  return clusterId
+}
+
+/** The bytes of the mark that a store holds while a cluster is being copied into it. */
+export const copyMarker = (clusterId: string) => Buffer.from(`${JSON.stringify({ clusterId })}\n`)
 
 function parse(bytes: Buffer, url: string): ClusterIdentity {
   try {

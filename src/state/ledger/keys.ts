@@ -8,6 +8,8 @@ import type { ObjectRef } from '../views/view.js'
 
 /** The one object that says which cluster this is. */
 export const clusterKey = 'cluster.json'
+/** Marks a store into which a cluster is just being copied; it holds that cluster's id. */
+export const copyMarkerKey = 'copy.json'
 
 const padded = (value: number, digits: number) => value.toString().padStart(digits, '0')
 
@@ -49,4 +51,43 @@ export function writerOfSegmentKey(key: string): { writer: number; number: numbe
 /** The number at the end of an entry's, a lane object's, a writer's or a snapshot's key. */
 export function numberOfKey(key: string): number {
   return Number(key.slice(key.lastIndexOf('/') + 1))
+}
+
+/** What an object is, by its key. */
+export type ObjectKind =
+  | { kind: 'cluster' | 'copyMarker' }
+  | { kind: 'entry'; number: number }
+  | { kind: 'snapshot' | 'writer'; number: number }
+  | { kind: 'lane'; writer: number; number: number }
+  | { kind: 'segment'; topicId: TopicId; partition: number; writer: number; number: number }
+
+const shapes: readonly { pattern: RegExp; toKind(fields: string[]): ObjectKind }[] = [
+  { pattern: /^cluster\.json$/, toKind: () => ({ kind: 'cluster' }) },
+  { pattern: /^copy\.json$/, toKind: () => ({ kind: 'copyMarker' }) },
+  { pattern: /^ledger\/0\/(\d{20})$/, toKind: ([number]) => ({ kind: 'entry', number: Number(number) }) },
+  { pattern: /^snapshots\/0\/(\d{20})$/, toKind: ([number]) => ({ kind: 'snapshot', number: Number(number) }) },
+  { pattern: /^writers\/0\/(\d{10,})$/, toKind: ([number]) => ({ kind: 'writer', number: Number(number) }) },
+  {
+    pattern: /^lanes\/0\/(\d{10,})\/(\d{16})$/,
+    toKind: ([writer, number]) => ({ kind: 'lane', writer: Number(writer), number: Number(number) }),
+  },
+  {
+    pattern: /^segments\/([^/]+)\/(\d+)\/(\d{16})-(\d+)$/,
+    toKind: ([topicId = '', partition, number, writer]) => ({
+      kind: 'segment',
+      topicId,
+      partition: Number(partition),
+      writer: Number(writer),
+      number: Number(number),
+    }),
+  },
+]
+
+/** What the object is that has this key; undefined if it is none of the (first) ledger's. */
+export function kindOfKey(key: string): ObjectKind | undefined {
+  for (const { pattern, toKind } of shapes) {
+    const [match, ...fields] = pattern.exec(key) ?? []
+    if (match !== undefined) return toKind(fields)
+  }
+  return undefined
 }

@@ -25,7 +25,7 @@ const snapshotsKept = 3
 /** So often a start looks again for snapshots when those that it found were replaced. */
 const listingsMax = 10
 /** Places that may be empty just before the last entry: as many as all instances may have under way. */
-const unwrittenMax = 1_024
+export const unwrittenMax = 1_024
 /** Partitions, and bytes of their ranges, encoded before others get their turn on the event loop. */
 const partitionsAtOnce = 100
 const bytesAtOnce = 128 * 1024
@@ -184,7 +184,8 @@ export async function storeSnapshot(
   if (old.length > 0) await store.delete(old)
 }
 
-async function snapshotKeys(store: ObjectStore, ledger: number): Promise<string[]> {
+/** The keys of all snapshots, oldest first. */
+export async function snapshotKeys(store: ObjectStore, ledger: number): Promise<string[]> {
   const keys: string[] = []
   for await (const object of store.list(snapshotsPrefix(ledger)))
     if (Number.isSafeInteger(numberOfKey(object.key))) keys.push(object.key)

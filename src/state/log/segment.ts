@@ -116,23 +116,53 @@ export class SegmentBuilder {
   }
 }
 
+/** Bytes before the first batch. */
+export const segmentHeadBytes = magic.length
+
+/**
+ * How many bytes at a segment's end are its index and what follows that, from its last bytes, at least 12.
+ * @throws CorruptObjectError if this is no segment's end.
+ */
+export function segmentFooterLength(end: Buffer, size: number, key: string): number {
+  const at = end.length - trailerBytes
+  const isSegment = at >= 0 && size >= trailerBytes + magic.length && end.subarray(-magic.length).equals(magic)
+  const length = isSegment ? end.readUInt32BE(at) + trailerBytes : 0
+  if (!isSegment || length > size - magic.length) throw new CorruptObjectError(`${key} is not a segment`)
+  return length
+}
+
+/**
+ * Reads a segment's index.
+ * @param footer the bytes from the index to the end
+ * @param size of the whole object
+ * @throws CorruptObjectError if it is not as it was written.
+ */
+export function decodeSegmentIndex(footer: Buffer, size: number, key: string): SegmentIndex {
+  const end = footer.length - trailerBytes
+  const packed = footer.subarray(0, end)
+  if (checksum(packed) !== footer.readUInt32BE(end + 4))
+    throw new CorruptObjectError(`${key}: the checksum of its index is wrong`)
+  const index = toIndex(unpack(packed), key)
+  let position: number = magic.length
+  for (const chunk of index.chunks) {
+    if (chunk.position !== position) throw new CorruptObjectError(`${key}: a chunk is not where the one before ends`)
+    position += chunk.length
+  }
+  if (position !== size - footer.length) throw new CorruptObjectError(`${key} holds bytes that its index does not name`)
+  return index
+}
+
 /**
  * Reads a whole segment's index and checks its batches against it.
  * @throws CorruptObjectError if anything in it is not as it was written.
  */
 export function decodeSegment(bytes: Buffer, key: string): SegmentIndex {
-  const end = bytes.length - trailerBytes
-  const isSegment = end >= magic.length && bytes.subarray(0, 4).equals(magic) && bytes.subarray(-4).equals(magic)
-  const indexLength = isSegment ? bytes.readUInt32BE(end) : 0
-  if (!isSegment || indexLength > end - magic.length) throw new CorruptObjectError(`${key} is not a segment`)
-  const packed = bytes.subarray(end - indexLength, end)
-  if (checksum(packed) !== bytes.readUInt32BE(end + 4))
-    throw new CorruptObjectError(`${key}: the checksum of its index is wrong`)
-  const index = toIndex(unpack(packed), key)
+  const footerLength = segmentFooterLength(bytes, bytes.length, key)
+  if (!bytes.subarray(0, magic.length).equals(magic)) throw new CorruptObjectError(`${key} is not a segment`)
+  const index = decodeSegmentIndex(bytes.subarray(bytes.length - footerLength), bytes.length, key)
   let offset = index.baseOffset
-  let position: number = magic.length
   for (const chunk of index.chunks) {
-    if (chunk.position !== position) throw new CorruptObjectError(`${key}: a chunk is not where the one before ends`)
+    let { position } = chunk
     for (const chunkEnd = position + chunk.length; position < chunkEnd; ) {
       const size = chunkEnd - position < batchHeaderBytes ? 0 : batchSizeOf(bytes, position)
       const batch = bytes.subarray(position, position + size)
@@ -146,7 +176,6 @@ export function decodeSegment(bytes: Buffer, key: string): SegmentIndex {
     }
     if (offset !== chunk.endOffset) throw new CorruptObjectError(`${key}: a chunk ends at another offset than it says`)
   }
-  if (position !== end - indexLength) throw new CorruptObjectError(`${key} holds bytes that its index does not name`)
   return index
 }
 

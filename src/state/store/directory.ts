@@ -30,6 +30,8 @@ export interface DirectoryStoreOptions {
   path: string
   /** Whether an object is on the disk before its put resolves (default). Without, a power failure may lose it. */
   fsync?: boolean
+  /** Nothing is to be changed, not even to see whether it can be: for a folder that others use, or that is mounted so. */
+  readOnly?: boolean
   clock: Clock
   random: Random
   log: Log
@@ -58,7 +60,7 @@ export async function directoryStore(options: DirectoryStoreOptions): Promise<Ob
   const root = resolve(options.path)
   const durable = options.fsync ?? true
   const store = new DirectoryStore(root, durable, options)
-  await store.prepare()
+  if (!options.readOnly) await store.prepare()
   return store
 }
 

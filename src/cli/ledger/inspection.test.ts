@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { systemClock } from '../base/clock.js'
-import { silentLog } from '../base/log.js'
-import { systemRandom } from '../base/random.js'
-import { encodeBatch } from '../protocol/records/record.js'
-import { openCluster } from '../state/open-cluster.js'
-import { MemoryBucket, memoryStore } from '../state/store/memory.js'
-import { inspectLedger } from './ledger-inspection.js'
+import { systemClock } from '../../base/clock.js'
+import { silentLog } from '../../base/log.js'
+import { systemRandom } from '../../base/random.js'
+import { encodeBatch } from '../../protocol/records/record.js'
+import { openCluster } from '../../state/open-cluster.js'
+import { MemoryBucket, memoryStore } from '../../state/store/memory.js'
+import { inspectLedger } from './inspection.js'
 
 const settings = {
   flushIntervalMs: 0,

@@ -1,11 +1,12 @@
-import type { Log } from '../base/log.js'
-import { type DecodedEntry, decodeEntry, headLength, unpack } from '../state/ledger/entry.js'
-import { Fold } from '../state/ledger/fold.js'
-import { clusterKey, entriesFolder, entryKey, numberOfKey } from '../state/ledger/keys.js'
-import { noLedgerObserver } from '../state/ledger/observer.js'
-import { loadSnapshot } from '../state/ledger/snapshot.js'
-import type { ObjectStore } from '../state/store/object-store.js'
-import type { State } from '../state/views/state.js'
+import type { Log } from '../../base/log.js'
+import { type DecodedEntry, unpack } from '../../state/ledger/entry.js'
+import { Fold } from '../../state/ledger/fold.js'
+import { clusterKey, entriesFolder, entryKey, numberOfKey } from '../../state/ledger/keys.js'
+import { noLedgerObserver } from '../../state/ledger/observer.js'
+import { loadSnapshot } from '../../state/ledger/snapshot.js'
+import { readStoredEntry, type StoredEntry } from '../../state/ledger/stored-entry.js'
+import type { ObjectStore } from '../../state/store/object-store.js'
+import type { State } from '../../state/views/state.js'
 
 /** One entry as an operator wants to see it. */
 export interface EntrySummary {
@@ -41,8 +42,6 @@ export interface Inspection {
 const ledger = 0
 /** Entries read at once. */
 const parallelReads = 16
-/** The part of an entry that is read first; a longer head takes another read. */
-const headBytesGuess = 64 * 1024
 
 /**
  * Looks into a store without changing it: replays the ledger from the newest snapshot. Undefined if there is no
@@ -83,15 +82,13 @@ export async function inspectLedger(store: ObjectStore, entriesMax: number, log:
   }
 }
 
-interface StoredEntry {
+interface ListedEntry extends StoredEntry {
   sequence: number
-  size: number
-  entry: DecodedEntry
 }
 
 /** The entries from `first` on, in order. */
-async function* entriesFrom(store: ObjectStore, first: number): AsyncGenerator<StoredEntry, void, undefined> {
-  let reads: Promise<StoredEntry>[] = []
+async function* entriesFrom(store: ObjectStore, first: number): AsyncGenerator<ListedEntry, void, undefined> {
+  let reads: Promise<ListedEntry>[] = []
   for await (const { key } of store.list(`${entriesFolder(ledger)}/`, { after: entryKey(ledger, first - 1) })) {
     reads.push(readEntry(store, key))
     if (reads.length < parallelReads) continue
@@ -101,13 +98,10 @@ async function* entriesFrom(store: ObjectStore, first: number): AsyncGenerator<S
   yield* await Promise.all(reads)
 }
 
-async function readEntry(store: ObjectStore, key: string): Promise<StoredEntry> {
-  const sequence = numberOfKey(key)
-  let head = await store.get(key, { position: 0, length: headBytesGuess })
-  const length = head === undefined ? 0 : headLength(head.bytes, key)
-  if (head !== undefined && head.bytes.length < length) head = await store.get(key, { position: 0, length })
-  if (head === undefined) throw new Error(`${key} was there a moment ago and is not any more`)
-  return { sequence, size: head.size, entry: decodeEntry(head.bytes, key) }
+async function readEntry(store: ObjectStore, key: string): Promise<ListedEntry> {
+  const read = await readStoredEntry(store, key)
+  if (read === undefined) throw new Error(`${key} was there a moment ago and is not any more`)
+  return { sequence: numberOfKey(key), ...read }
 }
 
 function summarize(sequence: number, bytes: number, entry: DecodedEntry, voidParts: number): EntrySummary {

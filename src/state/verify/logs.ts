@@ -1,0 +1,52 @@
+import type { Topic } from '../cluster.js'
+import type { PartitionLog } from '../views/partition-log.js'
+import type { State } from '../views/state.js'
+import type { Damages } from './findings.js'
+
+/** What all partitions come to. */
+export interface LogTotals {
+  topics: number
+  partitions: number
+  records: number
+  bytes: number
+}
+
+/** Checks that each partition has a place for every offset from its log start to its high watermark, and for no other. */
+export function checkLogs(state: State, damages: Damages): LogTotals {
+  const totals: LogTotals = { topics: 0, partitions: 0, records: 0, bytes: 0 }
+  for (const topic of state.topics.all()) {
+    totals.topics++
+    const logs = state.partitions.ofTopic(topic.id)
+    if (logs.length !== topic.partitionCount)
+      damages.add({
+        problem: 'contradiction',
+        message: `the topic has ${topic.partitionCount} partitions, and logs of ${logs.length}`,
+        topic: topic.name,
+      })
+    for (const log of logs) {
+      totals.partitions++
+      totals.records += log.endOffset - log.logStartOffset
+      totals.bytes += log.ranges.bytes
+      checkLog(topic, log, damages)
+    }
+  }
+  return totals
+}
+
+function checkLog(topic: Topic, log: PartitionLog, damages: Damages): void {
+  const { ranges, logStartOffset, endOffset, partition } = log
+  const report = (offset: number, to: number, message: string) =>
+    damages.add({ problem: 'contradiction', message, topic: topic.name, partition, offset, endOffset: to })
+  if (logStartOffset > endOffset) report(endOffset, logStartOffset, 'the log starts after its end')
+  // The first range may begin before the log start: it goes when all of it is deleted.
+  let next = logStartOffset
+  for (let index = 0; index < ranges.length; index++) {
+    const { baseOffset, endOffset: rangeEnd } = ranges.at(index)
+    if (baseOffset > next) report(next, baseOffset, 'these offsets are nowhere')
+    if (baseOffset < next && (index > 0 || rangeEnd <= logStartOffset))
+      report(baseOffset, Math.min(next, rangeEnd), 'these offsets are in two places, or deleted')
+    next = rangeEnd
+  }
+  if (next < endOffset) report(next, endOffset, 'these offsets are nowhere')
+  if (next > endOffset) report(endOffset, next, 'these offsets are beyond the high watermark')
+}
