@@ -57,6 +57,7 @@ test('without a file and an environment every documented default holds', () => {
     segmentBytes: 32 * 1024 * 1024,
     compactIntervalMs: 30_000,
     compactAgeMs: 30 * 60_000,
+    dedupeBufferBytes: 64 * 1024 * 1024,
     trimGraceMs: 60 * 60_000,
   })
   assert.deepEqual(config.pipelines, [])

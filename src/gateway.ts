@@ -79,6 +79,7 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: () 
     ledgerObserver: observers.ledger,
     cacheObserver: observers.cache,
     upkeepObserver: observers.upkeep,
+    cleanerObserver: observers.cleaner,
     onFatal,
   }).catch(async (error: unknown) => {
     await store.close()

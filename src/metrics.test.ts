@@ -44,7 +44,7 @@ test('what happens at the Kafka port is counted by API and error', async () => {
 
 test('what happens in ledger, store and cache is counted', async () => {
   const { metrics, observers } = bound()
-  const { ledger, store, cache, upkeep } = observers
+  const { ledger, store, cache, upkeep, cleaner } = observers
   ledger.entryApplied(true, 7)
   ledger.entryApplied(false, 8)
   ledger.conflict()
@@ -58,6 +58,19 @@ test('what happens in ledger, store and cache is counted', async () => {
   upkeep.compactionFailed()
   upkeep.collected('entry', 7)
   upkeep.kept('segment', 2, 900)
+  const cleaning = {
+    outcome: 'complete' as const,
+    bytesRead: 900,
+    bytesWritten: 300,
+    records: 10,
+    removed: 6,
+    opaqueBatches: 1,
+    seconds: 1,
+  }
+  cleaner.cleaned(cleaning)
+  cleaner.cleaned({ ...cleaning, outcome: 'void' })
+  cleaner.cleaningFailed()
+  cleaner.looked(0.25)
   cache.lookedUp(true)
   cache.lookedUp(false)
   const text = await metrics.text()
@@ -71,6 +84,16 @@ test('what happens in ledger, store and cache is counted', async () => {
     'heraclitus_collected_objects_total{kind="entry"} 7',
     'heraclitus_stored_objects{kind="segment"} 2',
     'heraclitus_stored_bytes{kind="segment"} 900',
+    'heraclitus_cleanings_total{outcome="complete"} 1',
+    'heraclitus_cleanings_total{outcome="void"} 1',
+    'heraclitus_cleanings_total{outcome="failed"} 1',
+    'heraclitus_cleaned_records_total{fate="kept"} 8',
+    'heraclitus_cleaned_records_total{fate="removed"} 12',
+    'heraclitus_cleaned_bytes_total{direction="read"} 1800',
+    'heraclitus_cleaned_bytes_total{direction="written"} 600',
+    'heraclitus_opaque_batches_total 2',
+    'heraclitus_cleaning_duration_seconds_sum 2',
+    'heraclitus_max_dirty_ratio 0.25',
     'heraclitus_log_bytes 0',
     'heraclitus_log_ranges 0',
     'heraclitus_ledger_entries_total{by="other"} 1',

@@ -4,6 +4,7 @@ import { processMetrics } from './metrics/process-metrics.js'
 import { errorName } from './protocol/error-codes.js'
 import type { RequestObserver } from './server/request-observer.js'
 import type { LedgerObserver } from './state/ledger/observer.js'
+import type { CleanerObserver } from './state/log/cleaner-observer.js'
 import type { CacheObserver } from './state/log/log-bytes.js'
 import type { UpkeepObserver } from './state/log/observer.js'
 import type { OpenCluster } from './state/open-cluster.js'
@@ -16,6 +17,7 @@ export interface Observers {
   ledger: LedgerObserver
   cache: CacheObserver
   upkeep: UpkeepObserver
+  cleaner: CleanerObserver
   requests: RequestObserver
   /** Adds what is not counted as it happens, but asked of the state when the metrics are read. */
   sample(cluster: OpenCluster): void
@@ -29,6 +31,7 @@ export function bindMetrics(metrics: Metrics): Observers {
     ledger: ledgerMetrics(metrics),
     cache: cacheMetrics(metrics),
     upkeep: upkeepMetrics(metrics),
+    cleaner: cleanerMetrics(metrics),
     requests: requestMetrics(metrics),
     sample: (cluster) => sampleCluster(metrics, cluster),
   }
@@ -148,6 +151,51 @@ function upkeepMetrics(metrics: Metrics): UpkeepObserver {
       objects.with({ kind }).set(count)
       storedBytes.with({ kind }).set(length)
     },
+  }
+}
+
+function cleanerMetrics(metrics: Metrics): CleanerObserver {
+  const cleanings = metrics.counter(
+    'heraclitus_cleanings_total',
+    'Cleanings of partitions of compacted topics by outcome: complete, void (somebody was quicker), failed.',
+    ['outcome'],
+  )
+  const failed = cleanings.with({ outcome: 'failed' })
+  const records = metrics.counter('heraclitus_cleaned_records_total', 'Records that cleanings looked at, by fate.', [
+    'fate',
+  ])
+  const [kept, removed] = [records.with({ fate: 'kept' }), records.with({ fate: 'removed' })]
+  const bytes = metrics.counter(
+    'heraclitus_cleaned_bytes_total',
+    'Bytes of record batches that cleanings read (what was never cleaned twice) and wrote.',
+    ['direction'],
+  )
+  const [read, written] = [bytes.with({ direction: 'read' }), bytes.with({ direction: 'written' })]
+  const opaque = metrics.counter(
+    'heraclitus_opaque_batches_total',
+    'Record batches that cleanings left as they are, since their records can not be read.',
+  )
+  const seconds = metrics.histogram(
+    'heraclitus_cleaning_duration_seconds',
+    'Time to clean a partition, of which half is rest.',
+    durationBuckets,
+  )
+  const dirty = metrics.gauge(
+    'heraclitus_max_dirty_ratio',
+    "Largest share of never cleaned bytes among this instance's share of compacted partitions, 0 to 1.",
+  )
+  return {
+    cleaned(cleaning) {
+      cleanings.with({ outcome: cleaning.outcome }).add()
+      kept.add(cleaning.records - cleaning.removed)
+      removed.add(cleaning.removed)
+      opaque.add(cleaning.opaqueBatches)
+      read.add(cleaning.bytesRead)
+      written.add(cleaning.bytesWritten)
+      seconds.observe(cleaning.seconds)
+    },
+    cleaningFailed: () => failed.add(),
+    looked: (maxDirtyRatio) => dirty.set(maxDirtyRatio),
   }
 }
 

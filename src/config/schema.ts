@@ -201,6 +201,15 @@ export const storageSection = z.strictObject({
   compact_age_ms: milliseconds(1_000, timerMsMax)
     .default(30 * 60_000)
     .describe('Records that are older than this are moved into segments even if they do not fill one.'),
+  dedupe_buffer_bytes: z
+    .int()
+    .min(1024 * 1024)
+    .max(4 * 1024 * 1024 * 1024)
+    .default(64 * 1024 * 1024)
+    .describe(
+      "Memory for the keys of a compacted topic's partition while it is cleaned, bytes: 32 for each key, and what does " +
+        'not fit takes another round (log.cleaner.dedupe.buffer.size).',
+    ),
   trim_grace_ms: milliseconds(60_000, timerMsMax)
     .default(60 * 60_000)
     .describe(

@@ -25,11 +25,20 @@ export function createTopicWriter(cluster: Cluster, name: string, partitionCount
   return {
     async append(records, partitionOf) {
       const topic = await existing(cluster, name, partitionCount)
-      const batches = encode(records, (index) => partitionOf(index, topic.partitionCount))
+      const isCompacted = /\bcompact\b/.test(topic.configs.get('cleanup.policy') ?? '')
+      const isAccepted = (index: number) => !isCompacted || records[index]?.key !== null
+      const batches = encode(records, isAccepted, (index) => partitionOf(index, topic.partitionCount))
       const outcomes = await reached(
         cluster.logs.append(batches.map(({ partition, batch }) => ({ topicId: topic.id, partition, batch }))),
       )
       const failures: RecordFailure[] = []
+      records.forEach((_, index) => {
+        if (!isAccepted(index))
+          failures.push({
+            index,
+            error: new SinkError(`topic ${name} is compacted: a record needs a key`, { retry: false }),
+          })
+      })
       batches.forEach(({ indexes }, i) => {
         const outcome = outcomes[i]
         if (outcome === undefined || outcome.errorCode === ErrorCode.NONE) return
@@ -56,10 +65,15 @@ interface EncodedBatch extends Omit<BatchToAppend, 'topicId'> {
   indexes: number[]
 }
 
-function encode(records: readonly RecordToEncode[], partitionOf: (index: number) => number): EncodedBatch[] {
+function encode(
+  records: readonly RecordToEncode[],
+  isAccepted: (index: number) => boolean,
+  partitionOf: (index: number) => number,
+): EncodedBatch[] {
   const open = new Map<number, { indexes: number[]; bytes: number }>()
   const groups: { partition: number; indexes: number[] }[] = []
   records.forEach((record, index) => {
+    if (!isAccepted(index)) return
     const partition = partitionOf(index)
     const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0) + 64
     const group = open.get(partition)

@@ -10,6 +10,7 @@ import { openIdentity } from './ledger/identity.js'
 import { Ledger, type LedgerSettings } from './ledger/ledger.js'
 import { type LedgerObserver, noLedgerObserver } from './ledger/observer.js'
 import type { Proposer } from './ledger/proposer.js'
+import { type CleanerObserver, noCleanerObserver } from './log/cleaner-observer.js'
 import { type CacheObserver, LogBytes } from './log/log-bytes.js'
 import { clusterLogs } from './log/logs.js'
 import { noUpkeepObserver, type UpkeepObserver } from './log/observer.js'
@@ -31,6 +32,7 @@ export interface ClusterOptions {
   ledgerObserver?: LedgerObserver
   cacheObserver?: CacheObserver
   upkeepObserver?: UpkeepObserver
+  cleanerObserver?: CleanerObserver
   /** This instance can't go on; `main` ends the process. */
   onFatal(error: Error): void
 }
@@ -108,6 +110,7 @@ class LedgerCluster implements OpenCluster {
       random,
       log,
       observer: options.upkeepObserver ?? noUpkeepObserver,
+      cleanerObserver: options.cleanerObserver ?? noCleanerObserver,
       settings: { ...upkeepDefaults, ...options.settings },
     })
   }

@@ -1,7 +1,6 @@
 import type { ConfigDefinition } from './config-definition.js'
 
 const noEffect = 'Accepted and kept for tools that set it; without effect here, where object storage holds the records.'
-const compaction = 'Concerns log compaction, which is not done yet.'
 const longMax = '9223372036854775807'
 
 /**
@@ -16,7 +15,7 @@ export const topicConfigTable: readonly ConfigDefinition[] = [
     values: ['compact', 'delete'],
     brokerName: 'log.cleanup.policy',
     documentation:
-      'What happens to old records: "delete" drops them by retention time and size, "compact" keeps the last record of each key. Compaction is not done yet: a topic with "compact" alone keeps everything.',
+      'What happens to old records: "delete" drops them by retention time and size, "compact" keeps the last record of each key; both may be given.',
   },
   {
     name: 'retention.ms',
@@ -75,17 +74,42 @@ export const topicConfigTable: readonly ConfigDefinition[] = [
     brokerName: 'compression.type',
     documentation: "Batches are kept as the producer compressed them, as with 'producer'; other values have no effect.",
   },
-  ...inert('delete.retention.ms', 'long', '86400000', 'log.cleaner.delete.retention.ms', { min: 0 }, compaction),
-  ...inert('min.compaction.lag.ms', 'long', '0', 'log.cleaner.min.compaction.lag.ms', { min: 0 }, compaction),
-  ...inert('max.compaction.lag.ms', 'long', longMax, 'log.cleaner.max.compaction.lag.ms', { min: 1 }, compaction),
-  ...inert(
-    'min.cleanable.dirty.ratio',
-    'double',
-    '0.5',
-    'log.cleaner.min.cleanable.ratio',
-    { min: 0, max: 1 },
-    compaction,
-  ),
+  {
+    name: 'delete.retention.ms',
+    type: 'long',
+    default: '86400000',
+    min: 0,
+    brokerName: 'log.cleaner.delete.retention.ms',
+    documentation:
+      'With "compact": a record without a value, which deletes its key, stays for so many milliseconds after the records that it deletes are gone.',
+  },
+  {
+    name: 'min.compaction.lag.ms',
+    type: 'long',
+    default: '0',
+    min: 0,
+    brokerName: 'log.cleaner.min.compaction.lag.ms',
+    documentation: 'With "compact": records stay for so many milliseconds at least.',
+  },
+  {
+    name: 'max.compaction.lag.ms',
+    type: 'long',
+    default: longMax,
+    min: 1,
+    brokerName: 'log.cleaner.max.compaction.lag.ms',
+    documentation:
+      'With "compact": records are compacted after so many milliseconds, whatever min.cleanable.dirty.ratio says.',
+  },
+  {
+    name: 'min.cleanable.dirty.ratio',
+    type: 'double',
+    default: '0.5',
+    min: 0,
+    max: 1,
+    brokerName: 'log.cleaner.min.cleanable.ratio',
+    documentation:
+      'With "compact": a partition is compacted when more than this share of its bytes was never compacted.',
+  },
   ...inert('min.insync.replicas', 'int', '1', 'min.insync.replicas', { min: 1 }),
   ...inert('unclean.leader.election.enable', 'boolean', 'false', 'unclean.leader.election.enable'),
   ...inert('segment.bytes', 'int', '1073741824', 'log.segment.bytes', { min: 1048576 }),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { topicConfigTable } from './topic-config-table.js'
-import { topicConfig, topicConfigProblem } from './topic-configs.js'
+import { topicConfig, topicConfigConflict, topicConfigProblem } from './topic-configs.js'
 
 test('a topic without configurations has the defaults of Kafka', () => {
   assert.deepEqual(topicConfig(new Map()), {
@@ -12,6 +12,11 @@ test('a topic without configurations has the defaults of Kafka', () => {
     retentionMs: 604_800_000,
     retentionBytes: -1,
     cleanupPolicy: ['delete'],
+    isCompacted: false,
+    deleteRetentionMs: 86_400_000,
+    minCompactionLagMs: 0,
+    maxCompactionLagMs: Number('9223372036854775807'),
+    minCleanableDirtyRatio: 0.5,
   })
 })
 
@@ -25,6 +30,7 @@ test('what was set is obeyed', () => {
   ])
   const config = topicConfig(configs)
   assert.deepEqual(config.cleanupPolicy, ['compact', 'delete'])
+  assert.equal(config.isCompacted, true)
   assert.equal(config.retentionMs, -1)
   assert.equal(config.timestampType, 'LogAppendTime')
   assert.equal(config.maxMessageBytes, 10)
@@ -79,4 +85,17 @@ test('bad values are refused in the words of Kafka', () => {
     ['colour', 'blue', 'Unknown topic config name: colour'],
   ]
   for (const [name, value, problem] of cases) assert.equal(topicConfigProblem(name, value), problem)
+})
+
+test('the smallest compaction lag can not be larger than the largest', () => {
+  const lags = (min: string, max: string) =>
+    topicConfigConflict(
+      new Map([
+        ['min.compaction.lag.ms', min],
+        ['max.compaction.lag.ms', max],
+      ]),
+    )
+  assert.equal(lags('5', '5'), undefined)
+  assert.equal(lags('6', '5'), 'conflict topic config setting min.compaction.lag.ms (6) > max.compaction.lag.ms (5)')
+  assert.equal(topicConfigConflict(new Map([['min.compaction.lag.ms', '9223372036854775807']])), undefined)
 })

@@ -14,6 +14,15 @@ export interface TopicConfig {
   /** Of each partition, bytes; -1: no limit. */
   readonly retentionBytes: number
   readonly cleanupPolicy: readonly string[]
+  /** Whether only the last record of each key is kept, and no record may be without one. */
+  readonly isCompacted: boolean
+  /** How long a tombstone stays after the records that it deletes are gone, milliseconds. */
+  readonly deleteRetentionMs: number
+  /** Records are kept for so long at least, and compacted after so long at most, milliseconds. */
+  readonly minCompactionLagMs: number
+  readonly maxCompactionLagMs: number
+  /** Share of a log's bytes that must be new since it was last compacted, 0 to 1. */
+  readonly minCleanableDirtyRatio: number
 }
 
 const definitions = new Map(topicConfigTable.map((definition) => [definition.name, definition]))
@@ -46,8 +55,16 @@ export function topicConfigProblem(name: string, value: string | null): string |
   return configProblem(definition, value)
 }
 
+/** What is wrong with configurations together that are right each by itself, or undefined. */
+export function topicConfigConflict(configs: ReadonlyMap<string, string>): string | undefined {
+  const { minCompactionLagMs, maxCompactionLagMs } = topicConfig(configs)
+  if (minCompactionLagMs <= maxCompactionLagMs) return undefined
+  return `conflict topic config setting min.compaction.lag.ms (${minCompactionLagMs}) > max.compaction.lag.ms (${maxCompactionLagMs})`
+}
+
 function readConfig(configs: ReadonlyMap<string, string>): TopicConfig {
   const text = (name: string) => (configs.get(name) ?? definitions.get(name)?.default ?? '').trim()
+  const cleanupPolicy = listOf(text('cleanup.policy'))
   return {
     maxMessageBytes: Number(text('max.message.bytes')),
     timestampType: text('message.timestamp.type') === 'LogAppendTime' ? 'LogAppendTime' : 'CreateTime',
@@ -55,6 +72,11 @@ function readConfig(configs: ReadonlyMap<string, string>): TopicConfig {
     timestampAfterMaxMs: Number(text('message.timestamp.after.max.ms')),
     retentionMs: Number(text('retention.ms')),
     retentionBytes: Number(text('retention.bytes')),
-    cleanupPolicy: listOf(text('cleanup.policy')),
+    cleanupPolicy,
+    isCompacted: cleanupPolicy.includes('compact'),
+    deleteRetentionMs: Number(text('delete.retention.ms')),
+    minCompactionLagMs: Number(text('min.compaction.lag.ms')),
+    maxCompactionLagMs: Number(text('max.compaction.lag.ms')),
+    minCleanableDirtyRatio: Number(text('min.cleanable.dirty.ratio')),
   }
 }

@@ -22,7 +22,7 @@ export interface Produced {
 
 /** A cluster in memory with what pipelines use of one, and with handles to make it fail. */
 export interface ClusterDouble extends Cluster {
-  createTopic(name: string, partitionCount: number): Topic
+  createTopic(name: string, partitionCount: number, configs?: ReadonlyMap<string, string>): Topic
   removeTopic(name: string): void
   /** Appends one batch. Values that are no Buffer are written as JSON; `undefined` is a record without a value. */
   produce(topic: string, partition: number, records: readonly Produced[]): void
@@ -73,9 +73,13 @@ export function clusterDouble(): ClusterDouble {
     for (let partition = from; partition < to; partition++)
       logs.set(`${id}/${partition}`, { start: 0, end: 0, batches: [] })
   }
-  const createTopic = (name: string, partitionCount: number): Topic => {
+  const createTopic = (
+    name: string,
+    partitionCount: number,
+    configs: ReadonlyMap<string, string> = new Map(),
+  ): Topic => {
     serial++
-    const topic = { name, id: `id-${serial}`, partitionCount, configs: new Map(), createdAtMs: 0 }
+    const topic = { name, id: `id-${serial}`, partitionCount, configs, createdAtMs: 0 }
     topics.set(name, topic)
     addPartitions(topic.id, 0, partitionCount)
     return topic

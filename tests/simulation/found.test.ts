@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { silentLog } from '../../src/base/log.js'
 import { seededRandom } from '../../src/base/random.js'
 import { ErrorCode } from '../../src/protocol/error-codes.js'
-import { batchesIn } from '../../src/protocol/records/batch.js'
+import { batchesIn, patchInPlace } from '../../src/protocol/records/batch.js'
 import { decodeRecords, encodeBatch } from '../../src/protocol/records/record.js'
 import type { Lease } from '../../src/state/cluster.js'
 import { leases } from '../../src/state/groups/leases.js'
@@ -116,7 +116,13 @@ test('a reader does not take what it read of a small range for a larger one that
   }
   log.endOffset = 4
   const segment = { writer: -7, number: 1 }
-  await memory.putIfAbsent(objectKey(0, log.topicId, 0, segment), [batch, batch, batch])
+  // In a segment batches have their offsets.
+  const placed = [1, 2, 3].map((offset) => {
+    const own = Buffer.from(batch)
+    patchInPlace(own, 0, offset, 0)
+    return own
+  })
+  await memory.putIfAbsent(objectKey(0, log.topicId, 0, segment), placed)
   const store: ObjectStore = {
     ...memory,
     async get(key, range) {

@@ -319,3 +319,14 @@ test('the topic sink tells what can be tried again from what can not', async () 
   assert.deepEqual(await failuresOf(sink, [record(0, 1)]), [[0, true]])
   assert.deepEqual(await failuresOf(sink, [record(0, 1)]), [])
 })
+
+test('the topic sink refuses records without a key for a compacted topic, and only those', async () => {
+  const cluster = clusterDouble()
+  cluster.createTopic('out', 1, new Map([['cleanup.policy', 'delete, compact']]))
+  const sink = open('topic', 'out', { cluster })
+  assert.deepEqual(await failuresOf(sink, [record(0, 1, 'k1'), record(1, 2), record(2, 3, 'k2')]), [[1, false]])
+  assert.deepEqual(
+    cluster.records('out', 0).map(({ key }) => key?.toString()),
+    ['k1', 'k2'],
+  )
+})

@@ -67,7 +67,11 @@ export function decodeRecords(batch: Buffer, options: DecodeOptions = {}): Decod
   return records
 }
 
-function recordBytes(batch: Buffer, header: BatchHeader, bytesMax: number): Buffer {
+/**
+ * The bytes of a batch's records, decompressed to at most `bytesMax`.
+ * @throws RecordError when there is more, or for bytes that are not of the codec that the header names.
+ */
+export function recordBytes(batch: Buffer, header: BatchHeader, bytesMax: number): Buffer {
   const bytes = batch.subarray(batchHeaderBytes)
   if (header.compression === 'none') return bytes
   if (header.compression === undefined) throw new RecordError('a batch has an unknown compression')

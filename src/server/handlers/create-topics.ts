@@ -7,7 +7,7 @@ import {
 } from '../../protocol/messages/create-topics.js'
 import { ZERO_UUID } from '../../protocol/schema.js'
 import type { Topic, TopicToCreate } from '../../state/cluster.js'
-import { topicConfigProblem } from '../../state/topic-configs.js'
+import { topicConfigConflict, topicConfigProblem } from '../../state/topic-configs.js'
 import { topicNameProblem } from '../../state/topic-name.js'
 import { describeTopicConfigs } from '../described-configs.js'
 import { handle, type RequestContext } from '../handler.js'
@@ -65,6 +65,9 @@ function topicToCreate(request: TopicRequest, { config }: RequestContext): Topic
     const problem = topicConfigProblem(configName, value)
     if (problem !== undefined) return { errorCode: ErrorCode.INVALID_CONFIG, errorMessage: problem }
   }
+  const values = new Map(configs.map((entry) => [entry.name, entry.value ?? '']))
+  const conflict = topicConfigConflict(values)
+  if (conflict !== undefined) return { errorCode: ErrorCode.INVALID_CONFIG, errorMessage: conflict }
   const partitionCount = assignments.length || (numPartitions === -1 ? config.defaultPartitions : numPartitions)
   if (partitionCount > limits.partitionsPerTopicMax)
     return {
@@ -74,7 +77,7 @@ function topicToCreate(request: TopicRequest, { config }: RequestContext): Topic
   return {
     name,
     partitionCount,
-    configs: new Map(configs.map((entry) => [entry.name, entry.value ?? ''])),
+    configs: values,
   }
 }
 

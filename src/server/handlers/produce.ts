@@ -3,8 +3,10 @@ import { ErrorCode } from '../../protocol/error-codes.js'
 import { Produce, type ProduceRequest, type ProduceResponse } from '../../protocol/messages/produce.js'
 import { BatchPosition, readInt64, withLogAppendTime } from '../../protocol/records/batch.js'
 import { checkBatch } from '../../protocol/records/batch-check.js'
-import type { AppendOutcome, BatchToAppend, Topic } from '../../state/cluster.js'
-import { type TopicConfig, topicConfig } from '../../state/topic-configs.js'
+import { readRawBatch } from '../../protocol/records/raw-record.js'
+import { RecordError } from '../../protocol/records/record-error.js'
+import type { AppendOutcome, BatchToAppend, Cluster, Topic } from '../../state/cluster.js'
+import { topicConfig } from '../../state/topic-configs.js'
 import { handle, type RequestContext } from '../handler.js'
 
 /** How long a client waits that gave no time-out. */
@@ -35,6 +37,7 @@ type PartitionRequest = ProduceRequest['topicData'][number]['partitionData'][num
 interface PartitionAnswer {
   index: number
   errorCode: ErrorCode
+  recordErrors: { batchIndex: number; batchIndexErrorMessage: string }[]
   errorMessage: string | null
   baseOffset: number
   logAppendTimeMs: number
@@ -70,24 +73,24 @@ function append(
   const refusal = requestRefusal(request)
   const responses = request.topicData.map((topicData) => {
     const topic = topicOf(topicData, context)
-    const config = topic && topicConfig(topic.configs)
     const partitionResponses = topicData.partitionData.map((partition) => {
       const answer: PartitionAnswer = {
         index: partition.index,
         errorCode: refusal,
+        recordErrors: noRecordErrors,
         errorMessage: null,
         baseOffset: -1,
         logAppendTimeMs: -1,
         logStartOffset: -1,
       }
       if (refusal !== ErrorCode.NONE) return answer
-      if (topic === undefined || config === undefined || partition.index < 0 || partition.index >= topic.partitionCount)
+      if (topic === undefined || partition.index < 0 || partition.index >= topic.partitionCount)
         answer.errorCode =
           topic === undefined && context.apiVersion >= topicIdVersion
             ? ErrorCode.UNKNOWN_TOPIC_ID
             : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
       else {
-        const batch = acceptedBatch(partition, answer, config, context.apiVersion, nowMs)
+        const batch = acceptedBatch(partition, answer, topic, context, nowMs)
         if (batch !== undefined) {
           batches.push({ topicId: topic.id, partition: partition.index, batch })
           appended.push(answer)
@@ -141,10 +144,11 @@ function requestRefusal(request: ProduceRequest): ErrorCode {
 function acceptedBatch(
   { records }: PartitionRequest,
   answer: PartitionAnswer,
-  config: TopicConfig,
-  apiVersion: number,
+  topic: Topic,
+  { apiVersion, cluster }: RequestContext,
   nowMs: number,
 ): Buffer | undefined {
+  const config = topicConfig(topic.configs)
   const checked = checkBatch(records, { maxBytes: config.maxMessageBytes, zstdAllowed: apiVersion >= 7 })
   if (checked.errorCode !== ErrorCode.NONE) {
     answer.errorCode = checked.errorCode
@@ -158,6 +162,7 @@ function acceptedBatch(
     return undefined
   }
   if (config.timestampType === 'LogAppendTime') {
+    if (config.isCompacted && !checkKeys(records, answer, topic, cluster)) return undefined
     answer.logAppendTimeMs = nowMs
     return withLogAppendTime(records, nowMs)
   }
@@ -170,7 +175,40 @@ function acceptedBatch(
     answer.errorMessage = `Timestamp ${isTooNew ? checked.maxTimestamp : baseTimestamp} of message is out of range. The timestamp should be within [${nowMs - config.timestampBeforeMaxMs}, ${nowMs + config.timestampAfterMaxMs}]`
     return undefined
   }
-  return records
+  return config.isCompacted && !checkKeys(records, answer, topic, cluster) ? undefined : records
+}
+
+const noRecordErrors: PartitionAnswer['recordErrors'] = []
+/** Records named in an answer that refuses them: a batch may have a million without a key. */
+const recordErrorsMax = 1_000
+
+/** Whether each record has a key, as those of a compacted topic must; the refusal is Kafka's, word for word. */
+function checkKeys(records: Buffer, answer: PartitionAnswer, topic: Topic, cluster: Cluster): boolean {
+  const found = recordsWithoutKey(records)
+  if (found.length === 0) return true
+  answer.errorCode = ErrorCode.INVALID_RECORD
+  answer.logStartOffset = cluster.logs.offsets(topic.id, answer.index)?.logStartOffset ?? -1
+  if (typeof found === 'string') {
+    answer.errorMessage = found
+    return false
+  }
+  const batchIndexErrorMessage = `Compacted topic cannot accept message without key in topic partition ${topic.name}-${answer.index}`
+  answer.recordErrors = found.slice(0, recordErrorsMax).map((batchIndex) => ({ batchIndex, batchIndexErrorMessage }))
+  const shown = answer.recordErrors
+    .slice(0, 3)
+    .map(({ batchIndex }) => `RecordError(batchIndex=${batchIndex}, message='${batchIndexErrorMessage}')`)
+  answer.errorMessage = `One or more records have been rejected due to ${found.length} record errors in total, and only showing the first three errors at most: [${shown.join(', ')}]`
+  return false
+}
+
+/** The places in their batch of records without a key, or what is wrong with the batch. */
+function recordsWithoutKey(batch: Buffer): number[] | string {
+  try {
+    return readRawBatch(batch).records.flatMap(({ key }, index) => (key === null ? [index] : []))
+  } catch (error) {
+    if (error instanceof RecordError) return error.message
+    throw error
+  }
 }
 
 function answerOf(request: ProduceRequest, response: ProduceResponse, context: RequestContext): ProduceResponse | null {

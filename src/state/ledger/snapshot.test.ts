@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { systemClock } from '../../base/clock.js'
 import { CorruptObjectError } from '../../base/errors.js'
+import { crc32c } from '../../protocol/records/crc32c.js'
 import { applyCommand, emptyState, type State, toSnapshot } from '../views/state.js'
 import { noEvents } from '../views/view.js'
 import { checksum, pack } from './entry.js'
@@ -12,7 +13,7 @@ const topicIds = ['a', 'b', 'c'].map((letter) => letter.repeat(32))
 const idOf = (index: number) => topicIds[index] as string
 
 interface Step {
-  kind: 'append' | 'delete' | 'remove' | 'extend' | 'replace' | 'forget' | 'fence' | 'yield'
+  kind: 'append' | 'delete' | 'remove' | 'extend' | 'replace' | 'clean' | 'mark' | 'forget' | 'fence' | 'yield'
   topic: number
   partition: number
 }
@@ -38,6 +39,10 @@ function take(state: State, step: Step): void {
     else if (step.kind === 'append') {
       const batches = [0, partition, 100, 2, position, position % 3, 0, 0, 0]
       applyCommand(state, 'append', { topics: [topicId], batches }, place, noEvents)
+    } else if (step.kind === 'mark') {
+      const { firstDirtyOffset = 0, endOffset = 0 } = state.partitions.get(topicId, partition) ?? {}
+      const mark = { topicId, partition, from: firstDirtyOffset, to: endOffset, deleteHorizonMs: position }
+      applyCommand(state, 'markCleaned', mark, place, noEvents)
     } else {
       const first = state.partitions.get(topicId, partition)?.ranges
       if (first === undefined || first.length === 0) return
@@ -48,7 +53,8 @@ function take(state: State, step: Step): void {
         number: position,
         from: [baseOffset, endOffset, writer, number, at, length],
       }
-      applyCommand(state, 'replaceRanges', { ...command, to: [endOffset, 4, length, 0] }, place, noEvents)
+      if (step.kind === 'clean') applyCommand(state, 'cleanRanges', { ...command, to: [] }, place, noEvents)
+      else applyCommand(state, 'replaceRanges', { ...command, to: [endOffset, 4, length, 0] }, place, noEvents)
     }
   }
 }
@@ -56,7 +62,7 @@ function take(state: State, step: Step): void {
 test('a snapshot holds the state as it was when it began, whatever changes while it is encoded', async () => {
   const often = ['append', 'append', 'append', 'yield', 'yield'] as const
   const step: fc.Arbitrary<Step> = fc.record({
-    kind: fc.constantFrom(...often, 'delete', 'remove', 'extend', 'replace', 'forget', 'fence'),
+    kind: fc.constantFrom(...often, 'delete', 'remove', 'extend', 'replace', 'clean', 'mark', 'forget', 'fence'),
     topic: fc.nat(2),
     partition: fc.nat(402),
   })
@@ -100,17 +106,39 @@ test('a snapshot with any byte changed is refused', async () => {
   }
 })
 
-test('a snapshot of the format before can be read', () => {
+test('a snapshot of an older format can be read', async () => {
   const state = emptyState()
   take(state, { kind: 'extend', topic: 1, partition: 0 })
   take(state, { kind: 'append', topic: 1, partition: 5 })
-  const old = toSnapshot(state) as unknown[]
-  const expected = pack(old)
-  old[3] = (old[3] as unknown[])[1]
-  const body = pack([1, 9, old])
+  const expected = pack(toSnapshot(state))
+  // Before format 3 a partition ended with its producers.
+  const plain = () => {
+    const snapshot = toSnapshot(state) as unknown[]
+    const [segmentsFrom, topics] = snapshot[3] as [number, [string, unknown[][]][]]
+    const partitions = topics.map(([topicId, logs]) => [topicId, logs.map((log) => log.slice(0, 4))] as const)
+    return { snapshot, segmentsFrom, partitions }
+  }
+
+  const format1 = plain()
+  format1.snapshot[3] = format1.partitions
+  const body = pack([1, 9, format1.snapshot])
   const head = Buffer.from('HLS1\0\0\0\0')
   head.writeUInt32BE(checksum(body), 4)
-  const decoded = decodeSnapshot(Buffer.concat([head, body]), 'key')
-  assert.equal(decoded.sequence, 9)
-  assert.ok(pack(toSnapshot(decoded.state)).equals(expected))
+
+  const format2 = plain()
+  format2.snapshot[3] = [format2.segmentsFrom, format2.partitions.map(([topicId, logs]) => [topicId, logs.length])]
+  const frames = [[2, 9, format2.snapshot], format2.partitions.flatMap(([, logs]) => logs)].map((data) => {
+    const frame = pack(data)
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(frame.length)
+    return Buffer.concat([length, frame])
+  })
+  const head2 = Buffer.from('HLS2\0\0\0\0')
+  head2.writeUInt32BE(crc32c(Buffer.concat(frames)), 4)
+
+  for (const bytes of [Buffer.concat([head, body]), Buffer.concat([head2, ...frames])]) {
+    const decoded = decodeSnapshot(bytes, 'key')
+    assert.equal(decoded.sequence, 9)
+    assert.ok(pack(toSnapshot(decoded.state)).equals(expected))
+  }
 })

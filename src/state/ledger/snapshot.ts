@@ -14,11 +14,12 @@ import { entriesFolder, entryKey, numberOfKey, snapshotKey, snapshotsPrefix } fr
  * [segments from, [[topic id, number of partitions], …]] in the place of the partitions; the others are lists of
  * partitions, in that order.
  *
+ * Format 2 had partitions without their first dirty offset and delete horizon.
  * Format 1 was `magic 'HLS1' | crc32 of the rest u32 | msgpack [format, sequence, state]`.
  */
 const magic = Buffer.from('HLS2')
 const magicOfFormat1 = Buffer.from('HLS1')
-const format = 2
+const format = 3
 const headBytes = 8
 /** Older snapshots are deleted; a few stay for an instance that is just loading one, or finds the newest corrupt. */
 const snapshotsKept = 3

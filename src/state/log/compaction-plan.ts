@@ -12,6 +12,8 @@ export interface PlanOptions {
   settled: Mark
   /** What came before goes into a segment, however small: it keeps entries of the ledger from being deleted. */
   old: Mark | undefined
+  /** Segments that begin before this offset stay as they are; 0 unless given. */
+  mergeFrom?: number
 }
 
 /** Ranges side by side that are to become one segment. */
@@ -26,7 +28,8 @@ export interface Run {
  * these are taken, and the segments before them too as long as each is no larger than all that follows it. So a record
  * is rewritten at most log₂(segmentBytes / smallest run) times, and of small segments there are no more than that.
  */
-export function nextRun(ranges: RangeTable, { segmentBytes, settled, old }: PlanOptions): Run | undefined {
+export function nextRun(ranges: RangeTable, options: PlanOptions): Run | undefined {
+  const { segmentBytes, settled, old, mergeFrom = 0 } = options
   let index = firstFlushed(ranges)
   let bytes = 0
   let end = index
@@ -41,6 +44,7 @@ export function nextRun(ranges: RangeTable, { segmentBytes, settled, old }: Plan
     const segment = segmentBefore(ranges, index)
     const isSmall = segment.count > 0 && segment.bytes <= bytes && segment.bytes + bytes <= segmentBytes
     if (!isSmall || end - index + segment.count > rangesMax) break
+    if (ranges.baseOffsetAt(index - segment.count) < mergeFrom) break
     index -= segment.count
     bytes += segment.bytes
   }

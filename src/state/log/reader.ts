@@ -1,5 +1,6 @@
 import { CorruptObjectError } from '../../base/errors.js'
 import {
+  baseOffsetOf,
   batchHeaderBytes,
   batchSizeOf,
   lastOffsetDeltaOf,
@@ -31,19 +32,34 @@ export interface PlacedBatch {
   lastOffset: number
 }
 
-/** The batches of a range's bytes, each with its place in the log. */
+/**
+ * The batches of a range's bytes, each with its place in the log. Those in segments know it; between them, and after the
+ * last, there may be gaps. Others follow one another from the range's beginning to its end.
+ * @throws CorruptObjectError if they don't.
+ */
 export function* placedBatches(range: Range, pieces: readonly Buffer[]): Generator<PlacedBatch> {
+  const isInSegment = range.writer < 0
   let baseOffset = range.baseOffset
   for (const piece of pieces)
     for (let at = 0; at < piece.length; ) {
       const size = piece.length - at < batchHeaderBytes ? 0 : batchSizeOf(piece, at)
       if (size < batchHeaderBytes || at + size > piece.length)
         throw new CorruptObjectError(`a stored record batch at offset ${baseOffset} has a size of ${size} bytes`)
+      if (isInSegment) {
+        const written = baseOffsetOf(piece, at)
+        if (written < baseOffset || written + lastOffsetDeltaOf(piece, at) >= range.endOffset)
+          throw new CorruptObjectError(`a stored record batch at offset ${baseOffset} claims offset ${written}`)
+        baseOffset = written
+      }
       const lastOffset = baseOffset + lastOffsetDeltaOf(piece, at)
       yield { bytes: piece.subarray(at, at + size), baseOffset, lastOffset }
       baseOffset = lastOffset + 1
       at += size
     }
+  if (!isInSegment && baseOffset !== range.endOffset)
+    throw new CorruptObjectError(
+      `the batches of offsets ${range.baseOffset} to ${range.endOffset} end at ${baseOffset}`,
+    )
 }
 
 /** Bytes that a read from `offset` would find, as far as the ranges tell; at most `bytesMax`. */
@@ -62,68 +78,43 @@ export async function readBatches(
   options: ReadOptions,
 ): Promise<ReadResult> {
   const result = new Batches(options)
-  const reads = new Map<number, RangeRead>()
+  const reads: Reads = new Map()
   for (let next = offset; !result.isFull && next < log.endOffset; ) {
     const index = log.ranges.find(next)
     if (index >= log.ranges.length) break
     const range = log.ranges.at(index)
     let pieces = bytes.find(range)
     if (pieces === undefined) {
-      let read = reads.get(range.baseOffset)
-      // While we waited for another, compaction may have put a range in its place that begins where it began.
-      if (read?.endOffset !== range.endOffset) {
+      if (!reads.has(nameOf(range))) {
         if (reads.size >= storeReadsMax) break
-        reads.delete(range.baseOffset)
-        read = readAhead(bytes, log, index, options.bytesMax - result.bytes, reads)
+        readAhead(bytes, log, index, options.bytesMax - result.bytes, reads)
       }
-      pieces = await read.pieces
+      pieces = (await reads.get(nameOf(range))) ?? []
     }
-    next = range.baseOffset
     for (const batch of placedBatches(range, pieces)) {
-      next = batch.lastOffset + 1
-      if (batch.lastOffset < offset) continue
+      if (batch.lastOffset < next) continue
       if (!result.add(batch)) break
     }
-    if (!result.isFull && next !== range.endOffset)
-      throw new CorruptObjectError(`the batches of offsets ${range.baseOffset} to ${range.endOffset} end at ${next}`)
+    next = range.endOffset
   }
   return result.finish()
 }
 
-/** A range that is being read. */
-interface RangeRead {
-  endOffset: number
-  pieces: Promise<Buffer[]>
-}
+/** By the ranges' names: while one waits for them, others may take their places. */
+type Reads = Map<string, Promise<Buffer[]>>
+const nameOf = ({ writer, number, position, length }: Range) => `${writer}/${number}/${position}+${length}`
 
-/**
- * Begins to read ranges from `index` on, at least one, up to so many bytes, and returns the read of the first. Each is
- * awaited by who needs it.
- */
-function readAhead(
-  bytes: LogBytes,
-  log: PartitionLog,
-  index: number,
-  bytesMax: number,
-  reads: Map<number, RangeRead>,
-): RangeRead {
-  const begin = (range: Range): RangeRead => {
-    const pieces = bytes.read(log.topicId, log.partition, range)
-    pieces.catch(() => undefined)
-    const read = { endOffset: range.endOffset, pieces }
-    reads.set(range.baseOffset, read)
-    return read
-  }
-  const first = log.ranges.at(index)
-  const read = begin(first)
-  let length = first.length
-  for (let at = index + 1; at < Math.min(index + rangesAhead, log.ranges.length); at++) {
+/** Begins to read ranges from `index` on, at least one, up to so many bytes. Each is awaited by who needs it. */
+function readAhead(bytes: LogBytes, log: PartitionLog, index: number, bytesMax: number, reads: Reads): void {
+  let length = 0
+  for (let at = index; at < Math.min(index + rangesAhead, log.ranges.length); at++) {
     const range = log.ranges.at(at)
     length += range.length
-    if (length > bytesMax || reads.has(range.baseOffset)) break
-    begin(range)
+    if (at > index && (length > bytesMax || reads.has(nameOf(range)))) return
+    const read = bytes.read(log.topicId, log.partition, range)
+    read.catch(() => undefined)
+    reads.set(nameOf(range), read)
   }
-  return read
 }
 
 /** Collects batches for a reader, each with its offset filled in. */

@@ -18,7 +18,8 @@ test('a segment holds its batches with their offsets in place, and an index of i
   const big = Buffer.alloc(chunkBytes / 2 + 1, 'x')
   const { builder, bytes } = segmentOf([batchOf(big, 9), batchOf(big, 5), batchOf('c', 7), batchOf('d', 8)], 40)
   const index = decodeSegment(bytes, 'key')
-  assert.deepEqual({ ...index, chunks: undefined }, { topicId, partition: 3, baseOffset: 40, chunks: undefined })
+  const { chunks: _, ...rest } = index
+  assert.deepEqual(rest, { topicId, partition: 3, baseOffset: 40, hasGaps: false })
   assert.deepEqual(index.chunks, builder.chunks)
   assert.deepEqual(
     index.chunks.map(({ endOffset, maxTimestampMs }) => [endOffset, maxTimestampMs]),
@@ -52,4 +53,41 @@ test('a damaged batch, or one that does not follow, does not get into a segment'
   damaged[damaged.length - 1] = 255
   assert.throws(() => builder.add(damaged, 5, 5), /checksum/)
   assert.throws(() => builder.add(batchOf('a'), 6, 6), /follows offset 4/)
+})
+
+test('however many small batches a segment has, it is a few pieces', () => {
+  const builder = new SegmentBuilder(topicId, 0, 0)
+  const batches = Array.from({ length: 3_000 }, (_, i) => batchOf(`value ${i}`))
+  const large = batchOf(Buffer.alloc(20_000, 'x'))
+  for (const [i, batch] of batches.entries()) builder.add(batch, i, i)
+  builder.add(large, 3_000, 3_000)
+  builder.add(batchOf('last'), 3_001, 3_001)
+  const pieces = builder.finish()
+  assert.ok(pieces.length < 20, `${pieces.length} pieces`)
+  const bytes = Buffer.concat(pieces)
+  assert.equal(bytes.length, builder.length)
+  decodeSegment(bytes, 'key')
+  const at = 4 + batches.slice(0, 2_999).reduce((sum, batch) => sum + batch.length, 0)
+  const [record] = decodeRecords(bytes.subarray(at, at + (batches[2_999]?.length ?? 0)))
+  assert.deepEqual([record?.offset, record?.value?.toString()], [2_999, 'value 2999'])
+})
+
+test('a segment with gaps keeps the offsets of its batches', () => {
+  const builder = new SegmentBuilder(topicId, 0, 5)
+  builder.skipTo(8)
+  builder.add(batchOf('a'), 8, 8)
+  builder.skipTo(8)
+  builder.add(batchOf('b'), 9, 9)
+  builder.skipTo(20)
+  const bytes = Buffer.concat(builder.finish())
+  const index = decodeSegment(bytes, 'key')
+  assert.equal(index.hasGaps, true)
+  assert.deepEqual([index.baseOffset, index.chunks.map(({ endOffset }) => endOffset)], [5, [20]])
+  const last = 4 + batchOf('a').length
+  assert.equal(decodeRecords(bytes.subarray(last, last + batchOf('b').length))[0]?.offset, 9)
+  for (const offset of [8, 20]) {
+    const moved = Buffer.from(bytes)
+    moved.writeBigInt64BE(BigInt(offset), last)
+    assert.throws(() => decodeSegment(moved, 'key'), CorruptObjectError)
+  }
 })

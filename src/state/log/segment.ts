@@ -22,13 +22,22 @@ import { checksum, pack, unpack } from '../ledger/entry.js'
  * understood; each has its own CRC. The index is msgpack: [format, topic id, partition, base offset,
  * [end offset, position, length, largest timestamp, …]], four numbers for each *chunk* of whole batches. A chunk becomes
  * one range of the partition, so that a reader fetches chunks and not segments.
+ *
+ * In format 1 each batch begins where the one before ends. In format 2 there may be gaps, which log compaction left:
+ * a chunk begins where the one before ends and goes on to its end offset, whatever batches there are.
  */
 const magic = Buffer.from('HLG1')
-export const segmentFormat = 1
+const denseFormat = 1
+export const segmentFormat = 2
 /** A chunk ends with the first batch that makes it this long, bytes. */
 export const chunkBytes = 1024 * 1024
 /** Bytes after the index. */
 const trailerBytes = 12
+
+/** Batches up to this size that don't lie side by side are copied until they make a piece of that size, bytes. */
+const copiedBytesMax = 16 * 1024
+const pieceBytesMin = 64 * 1024
+const copiesBytes = 256 * 1024
 
 /** A run of whole batches in a segment. */
 export interface Chunk {
@@ -42,6 +51,8 @@ export interface SegmentIndex {
   topicId: TopicId
   partition: number
   baseOffset: number
+  /** Whether batches need not follow one another. */
+  hasGaps: boolean
   chunks: Chunk[]
 }
 
@@ -54,8 +65,11 @@ export class SegmentBuilder {
   readonly #topicId: TopicId
   readonly #partition: number
   readonly #baseOffset: number
-  /** One past the last record so far. */
+  /** One past the last offset so far. */
   endOffset: number
+  #hasGaps = false
+  /** Room for small batches. */
+  #copies = Buffer.alloc(0)
 
   constructor(topicId: TopicId, partition: number, baseOffset: number) {
     this.#topicId = topicId
@@ -88,6 +102,15 @@ export class SegmentBuilder {
     this.endOffset = endOffset
   }
 
+  /** Leaves a gap: there are no records up to `offset`. */
+  skipTo(offset: number): void {
+    if (offset <= this.endOffset) return
+    this.#hasGaps = true
+    this.endOffset = offset
+    const chunk = this.chunks.at(-1)
+    if (chunk !== undefined) chunk.endOffset = offset
+  }
+
   /** The whole object, in pieces. Nothing can be added after. */
   finish(): readonly Buffer[] {
     const numbers = this.chunks.flatMap(({ endOffset, position, length, maxTimestampMs }) => [
@@ -96,7 +119,13 @@ export class SegmentBuilder {
       length,
       maxTimestampMs,
     ])
-    const index = pack([segmentFormat, this.#topicId, this.#partition, this.#baseOffset, numbers])
+    const index = pack([
+      this.#hasGaps ? segmentFormat : denseFormat,
+      this.#topicId,
+      this.#partition,
+      this.#baseOffset,
+      numbers,
+    ])
     const trailer = Buffer.alloc(trailerBytes)
     trailer.writeUInt32BE(index.length, 0)
     trailer.writeUInt32BE(checksum(index), 4)
@@ -106,12 +135,21 @@ export class SegmentBuilder {
     return this.pieces
   }
 
-  /** Pieces that lie side by side in one buffer stay one piece. */
+  /** Pieces that lie side by side in one buffer stay one piece; small ones that don't are copied, so that they do. */
   #append(bytes: Buffer): void {
     const last = this.pieces.at(-1)
-    if (last?.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset)
+    if (last !== undefined && isFollowedBy(last, bytes))
       this.pieces[this.pieces.length - 1] = Buffer.from(bytes.buffer, last.byteOffset, last.length + bytes.length)
-    else this.pieces.push(bytes)
+    else if (bytes.length > copiedBytesMax || (last?.length ?? 0) >= pieceBytesMin) this.pieces.push(bytes)
+    else {
+      if (this.#copies.length < bytes.length) this.#copies = Buffer.allocUnsafeSlow(copiesBytes)
+      const copy = this.#copies.subarray(0, bytes.length)
+      this.#copies = this.#copies.subarray(bytes.length)
+      bytes.copy(copy)
+      if (last !== undefined && isFollowedBy(last, copy))
+        this.pieces[this.pieces.length - 1] = Buffer.from(copy.buffer, last.byteOffset, last.length + copy.length)
+      else this.pieces.push(copy)
+    }
     this.length += bytes.length
   }
 }
@@ -152,6 +190,9 @@ export function decodeSegmentIndex(footer: Buffer, size: number, key: string): S
   return index
 }
 
+const isFollowedBy = (piece: Buffer, next: Buffer) =>
+  piece.buffer === next.buffer && piece.byteOffset + piece.length === next.byteOffset
+
 /**
  * Reads a whole segment's index and checks its batches against it.
  * @throws CorruptObjectError if anything in it is not as it was written.
@@ -169,11 +210,14 @@ export function decodeSegment(bytes: Buffer, key: string): SegmentIndex {
       const isWhole = size >= batchHeaderBytes && position + size <= chunkEnd
       if (!isWhole || batch[BatchPosition.magic] !== magicV2 || !crcMatches(batch))
         throw new CorruptObjectError(`${key}: the record batch at byte ${position} is damaged`)
-      if (baseOffsetOf(batch) !== offset)
+      const baseOffset = baseOffsetOf(batch)
+      const isPlaced = index.hasGaps ? baseOffset >= offset && baseOffset < chunk.endOffset : baseOffset === offset
+      if (!isPlaced)
         throw new CorruptObjectError(`${key}: the record batch at byte ${position} should have offset ${offset}`)
-      offset += lastOffsetDeltaOf(batch) + 1
+      offset = baseOffset + lastOffsetDeltaOf(batch) + 1
       position += size
     }
+    if (index.hasGaps) offset = Math.max(offset, chunk.endOffset)
     if (offset !== chunk.endOffset) throw new CorruptObjectError(`${key}: a chunk ends at another offset than it says`)
   }
   return index
@@ -181,12 +225,12 @@ export function decodeSegment(bytes: Buffer, key: string): SegmentIndex {
 
 function toIndex(unpacked: unknown, key: string): SegmentIndex {
   const [format, topicId, partition, baseOffset, numbers] = unpacked as [number, TopicId, number, number, number[]]
-  if (format !== segmentFormat)
-    throw new CorruptObjectError(`${key} has format ${format}, this version reads ${segmentFormat}`)
+  if (format !== denseFormat && format !== segmentFormat)
+    throw new CorruptObjectError(`${key} has format ${format}, this version reads up to ${segmentFormat}`)
   const chunks: Chunk[] = []
   for (let at = 0; at < numbers.length; at += 4) {
     const [endOffset, position, length, maxTimestampMs] = numbers.slice(at, at + 4) as [number, number, number, number]
     chunks.push({ endOffset, position, length, maxTimestampMs })
   }
-  return { topicId, partition, baseOffset, chunks }
+  return { topicId, partition, baseOffset, hasGaps: format !== denseFormat, chunks }
 }

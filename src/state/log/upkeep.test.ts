@@ -230,3 +230,42 @@ test('a reader whose object is gone finds the records where they have moved', as
   world.bucket.remove(`segments/${id}/0/0000000000000099-${cluster.proposer.writer}`)
   await assert.rejects(world.readAll(cluster, id), /is missing/)
 })
+
+test('a reader whose ranges are merged while it reads gets every record once', async () => {
+  const world = new World()
+  let onGet: (() => Promise<void>) | undefined
+  const cluster = await world.open((store) => ({
+    ...store,
+    get: async (key, range) => {
+      if (key.startsWith('ledger/')) await onGet?.()
+      return store.get(key, range)
+    },
+  }))
+  const id = await topic(world, cluster)
+  for (let i = 0; i < 20; i++) await world.append(cluster, id, `${i}`)
+  const log = cluster.proposer.state.partitions.get(id, 0)
+  assert.ok(log)
+  const segment = Buffer.concat((await cluster.logs.read(id, 0, 0, { bytesMax: 10_000 })).batches)
+  const from = Array.from({ length: log.ranges.length }, (_, i) => log.ranges.at(i)).flatMap((row) => [
+    row.baseOffset,
+    row.endOffset,
+    row.writer,
+    row.number,
+    row.position,
+    row.length,
+  ])
+  // The first reads are under way when all ranges become one, which begins where the first of them did.
+  onGet = async () => {
+    onGet = undefined
+    world.bucket.add(`segments/${id}/0/0000000000000099-${cluster.proposer.writer}`, segment)
+    const command = { topicId: id, partition: 0, number: 99, from, to: [20, 0, segment.length, 0] }
+    assert.ok((await cluster.proposer.propose('replaceRanges', command)).isReplaced)
+  }
+  const { batches } = await world.await(cluster.logs.read(id, 0, 0, { bytesMax: 10_000 }))
+  assert.equal(onGet, undefined)
+  assert.deepEqual(
+    [...batchesIn(Buffer.concat(batches))].flatMap((batch) => decodeRecords(batch).map(({ value }) => `${value}`)),
+    Array.from({ length: 20 }, (_, i) => `${i}`),
+  )
+  await world.await(cluster.close())
+})

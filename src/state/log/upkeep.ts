@@ -2,13 +2,20 @@ import type { Clock } from '../../base/clock.js'
 import { messageOf } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { Random } from '../../base/random.js'
+import type { Topic } from '../cluster.js'
 import { trimGraceDefaultMs } from '../ledger/fence.js'
 import type { Ledger } from '../ledger/ledger.js'
 import type { ObjectStore } from '../store/object-store.js'
+import { topicConfig } from '../topic-configs.js'
+import type { PartitionLog } from '../views/partition-log.js'
 import { Aged, type Mark, markOf } from './ages.js'
+import { Cleaner } from './cleaner.js'
+import type { CleanerObserver } from './cleaner-observer.js'
 import { Collector } from './collector.js'
+import type { PlanOptions } from './compaction-plan.js'
 import { Compactor } from './compactor.js'
 import type { UpkeepObserver } from './observer.js'
+import { SegmentStore } from './segment-store.js'
 import { isShareOf, liveWriters } from './shares.js'
 
 export interface UpkeepSettings {
@@ -18,6 +25,8 @@ export interface UpkeepSettings {
   compactIntervalMs: number
   /** Records are compacted after so long even if they don't fill a segment, milliseconds. */
   compactAgeMs: number
+  /** Memory for the keys of a compacted topic's partition while it is cleaned, bytes. */
+  dedupeBufferBytes: number
   /** See `LedgerSettings`. */
   trimGraceMs: number
 }
@@ -26,6 +35,7 @@ export const upkeepDefaults: UpkeepSettings = {
   segmentBytes: 32 * 1024 * 1024,
   compactIntervalMs: 30_000,
   compactAgeMs: 30 * 60_000,
+  dedupeBufferBytes: 64 * 1024 * 1024,
   trimGraceMs: trimGraceDefaultMs,
 }
 
@@ -39,6 +49,7 @@ export interface UpkeepOptions {
   random: Random
   log: Log
   observer: UpkeepObserver
+  cleanerObserver: CleanerObserver
   settings: UpkeepSettings
 }
 
@@ -47,45 +58,65 @@ export class Upkeep {
   readonly #options: UpkeepOptions
   readonly #stop = new AbortController()
   readonly #compactor: Compactor
+  readonly #cleaner: Cleaner
   readonly #collector: Collector
   readonly #settled: Aged<Mark>
   readonly #old: Aged<Mark>
   #collectedAtMs: number
-  readonly #loop: Promise<void>
+  readonly #loops: Promise<unknown>
 
   constructor(options: UpkeepOptions) {
-    const { ledger, settings } = options
+    const { ledger, settings, random } = options
     this.#options = options
     const { signal } = this.#stop
     const { trimGraceMs } = settings
-    this.#compactor = new Compactor({ ...options, proposer: ledger, ledger: 0, signal })
-    this.#collector = new Collector({ ...options, proposer: ledger, ledger: 0, trimGraceMs, signal })
+    const proposing = { ...options, proposer: ledger, ledger: 0, signal }
+    const segments = new SegmentStore(proposing)
+    this.#compactor = new Compactor({ ...proposing, segments })
+    this.#cleaner = new Cleaner({ ...proposing, ...settings, segments, observer: options.cleanerObserver })
+    this.#collector = new Collector({ ...proposing, trimGraceMs })
     this.#settled = new Aged(settings.compactIntervalMs)
     this.#old = new Aged(settings.compactAgeMs)
     this.#collectedAtMs = options.clock.monotonic()
-    this.#loop = this.#run()
+    this.#loops = Promise.all([
+      this.#run(
+        () => this.pass(),
+        () => settings.compactIntervalMs * (0.75 + random.next() / 2),
+      ),
+      // Shares keep instances apart: they may look at the same time.
+      this.#run(
+        () => this.clean(),
+        () => settings.compactIntervalMs,
+      ),
+    ])
   }
 
   /** Stops; what is under way comes to its end. */
   async close(): Promise<void> {
     this.#stop.abort()
-    await this.#loop
+    await this.#loops
   }
 
-  async #run(): Promise<void> {
-    const { clock, random, log, settings } = this.#options
+  async #run(pass: () => Promise<void>, pauseMs: () => number): Promise<void> {
+    const { clock, log } = this.#options
     const { signal } = this.#stop
     while (!signal.aborted) {
       try {
-        await this.pass()
+        await pass()
       } catch (error) {
         log.warn({ error: messageOf(error) }, 'the upkeep of the store failed; it is tried again')
       }
-      await clock.sleep(settings.compactIntervalMs * (0.75 + random.next() / 2), signal)
+      await clock.sleep(pauseMs(), signal)
     }
   }
 
-  /** Does once what is due. */
+  /** Cleans once what is due of compacted topics. That may take long, and moving flushed records must not wait for it. */
+  clean(): Promise<void> {
+    const { clock, ledger } = this.#options
+    return this.#cleaner.pass(liveWriters(ledger.state.writers, clock.now()))
+  }
+
+  /** Does once what else is due. */
   async pass(): Promise<void> {
     const { clock, ledger, settings } = this.#options
     const now = clock.monotonic()
@@ -94,11 +125,25 @@ export class Upkeep {
     const live = liveWriters(ledger.state.writers, clock.now())
     const settled = this.#settled.before(now, settings.compactIntervalMs)
     const { segmentBytes, compactAgeMs } = settings
-    if (settled !== undefined)
-      await this.#compactor.pass({ segmentBytes, settled, old: this.#old.before(now, compactAgeMs) }, live)
+    if (settled !== undefined) {
+      const plan: PlanOptions = { segmentBytes, settled, old: this.#old.before(now, compactAgeMs) }
+      await this.#compactor.pass((topic, log) => this.#planOf(topic, log, plan, now), live)
+    }
     if (now - this.#collectedAtMs < settings.trimGraceMs / collectionsPerGrace || this.#stop.signal.aborted) return
     this.#collectedAtMs = now
     await this.#collector.look()
     if (isShareOf(ledger.writer, live, 'collector')) await this.#collector.pass()
+  }
+
+  /**
+   * A compacted partition's records move while they may still wait for their cleaning, and what is clean is not mixed
+   * with what isn't.
+   */
+  #planOf(topic: Topic, log: PartitionLog, plan: PlanOptions, nowMs: number): PlanOptions {
+    const { isCompacted, maxCompactionLagMs } = topicConfig(topic.configs)
+    if (!isCompacted) return plan
+    const ageMs = Math.min(maxCompactionLagMs, this.#options.settings.compactAgeMs)
+    const mergeFrom = this.#cleaner.current === log ? Number.POSITIVE_INFINITY : log.firstDirtyOffset
+    return { ...plan, old: this.#old.before(nowMs, ageMs), mergeFrom }
   }
 }

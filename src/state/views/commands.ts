@@ -1,5 +1,6 @@
 import type { GroupCommands } from './groups.js'
 import type { LeaseCommands } from './leases.js'
+import type { LogCleaningCommands } from './log-cleaning.js'
 import type { OffsetCommands } from './offsets.js'
 import type { PartitionLogCommands } from './partition-log.js'
 import type { ProducerCommands } from './producers.js'
@@ -11,6 +12,7 @@ export interface CommandTable
   extends WriterCommands,
     TopicCommands,
     PartitionLogCommands,
+    LogCleaningCommands,
     ProducerCommands,
     GroupCommands,
     OffsetCommands,

@@ -16,6 +16,10 @@ export class PartitionLog {
   logStartOffset = 0
   /** One past the last record. */
   endOffset = 0
+  /** Of a compacted topic: records before this are the last of their keys, as far as records before this tell. */
+  firstDirtyOffset = 0
+  /** When the last of the tombstones before `firstDirtyOffset` may go, milliseconds since the epoch; -1 for none. */
+  deleteHorizonMs = -1
   /** The last capture that has this log, or began before there was this log; 0 for none. Not part of the state. */
   captured: number
 
@@ -34,16 +38,33 @@ export class PartitionLog {
   }
 
   toSnapshot(): unknown {
-    return [this.logStartOffset, this.endOffset, this.ranges.toSnapshot(), this.producers.toSnapshot()]
+    return [
+      this.logStartOffset,
+      this.endOffset,
+      this.ranges.toSnapshot(),
+      this.producers.toSnapshot(),
+      this.firstDirtyOffset,
+      this.deleteHorizonMs,
+    ]
   }
 
   static fromSnapshot(topicId: TopicId, partition: number, snapshot: unknown): PartitionLog {
-    const [logStartOffset, endOffset, ranges, producers] = snapshot as [number, number, Uint8Array, unknown]
+    // The last two came with format 3.
+    const [logStartOffset, endOffset, ranges, producers, firstDirtyOffset = 0, deleteHorizonMs = -1] = snapshot as [
+      number,
+      number,
+      Uint8Array,
+      unknown,
+      number?,
+      number?,
+    ]
     const log = new PartitionLog(topicId, partition)
     log.logStartOffset = logStartOffset
     log.endOffset = endOffset
     log.ranges = RangeTable.fromSnapshot(ranges)
     log.producers = ProducerSequences.fromSnapshot(producers)
+    log.firstDirtyOffset = firstDirtyOffset
+    log.deleteHorizonMs = deleteHorizonMs
     return log
   }
 }
@@ -230,7 +251,8 @@ export const partitionLogApply: ApplyTable<PartitionLogCommands> = {
   },
 }
 
-function holdsRanges(ranges: RangeTable, index: number, wanted: readonly number[]): boolean {
+/** Whether there are exactly those ranges from `index` on; `wanted` as in `ReplaceRangesCommand.from`. */
+export function holdsRanges(ranges: RangeTable, index: number, wanted: readonly number[]): boolean {
   if (index + wanted.length / fromStride > ranges.length) return false
   for (let i = 0; i < wanted.length / fromStride; i++) {
     const { baseOffset, endOffset, writer, number, position, length } = ranges.at(index + i)
@@ -240,7 +262,8 @@ function holdsRanges(ranges: RangeTable, index: number, wanted: readonly number[
   return true
 }
 
-function chunksOf({ number, from, to }: ReplaceRangesCommand, writer: number): Range[] {
+/** The ranges that a segment's chunks become; each begins where the one before ends. */
+export function chunksOf({ number, from, to }: ReplaceRangesCommand, writer: number): Range[] {
   const chunks: Range[] = []
   let baseOffset = from[0] as number
   for (let at = 0; at < to.length; at += toStride) {

@@ -60,6 +60,10 @@ export class RangeTable {
     }
   }
 
+  baseOffsetAt(index: number): number {
+    return this.#table[this.#row(index) + BASE_OFFSET] as number
+  }
+
   endOffsetAt(index: number): number {
     return this.#table[this.#row(index) + END_OFFSET] as number
   }

@@ -2,6 +2,7 @@ import { UnavailableError } from '../../base/errors.js'
 import type { CommandKind, CommandOf, CommandTable, OutcomeOf } from './commands.js'
 import { Groups, groupApply } from './groups.js'
 import { Leases, leaseApply } from './leases.js'
+import { logCleaningApply } from './log-cleaning.js'
 import { Offsets, offsetApply } from './offsets.js'
 import { PartitionLogs, partitionLogApply } from './partition-log.js'
 import { Producers, producerApply } from './producers.js'
@@ -39,6 +40,7 @@ const table: ApplyTable<CommandTable> = {
   ...writerApply,
   ...topicApply,
   ...partitionLogApply,
+  ...logCleaningApply,
   ...producerApply,
   ...groupApply,
   ...offsetApply,

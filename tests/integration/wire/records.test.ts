@@ -6,7 +6,8 @@ import { Fetch } from '../../../src/protocol/messages/fetch.js'
 import { InitProducerId } from '../../../src/protocol/messages/init-producer-id.js'
 import { ListOffsets } from '../../../src/protocol/messages/list-offsets.js'
 import { Produce } from '../../../src/protocol/messages/produce.js'
-import { BatchAttribute, BatchPosition, batchesIn } from '../../../src/protocol/records/batch.js'
+import { BatchAttribute, BatchPosition, batchesIn, compressions } from '../../../src/protocol/records/batch.js'
+import { crc32c } from '../../../src/protocol/records/crc32c.js'
 import { decodeRecords, encodeBatch } from '../../../src/protocol/records/record.js'
 import { MemoryBucket } from '../../../src/state/store/memory.js'
 import { batchOf, createTopic, fetch, fetchRequest, produce, produceRequest, valuesIn } from './requests.js'
@@ -314,4 +315,51 @@ test('a transactional producer is refused for good, an idempotent one gets its i
   assert.equal((await produce(client, 'once', batch)).baseOffset, 0)
   assert.equal((await produce(client, 'once', batch)).baseOffset, 0)
   assert.equal((await fetch(client, 'once', 0)).highWatermark, 1)
+})
+
+test('a compacted topic takes no record without a key, and says which ones those are', async (context) => {
+  const { port } = await startServer(context)
+  const client = await connect(context, port)
+  for (const type of ['CreateTime', 'LogAppendTime'])
+    await createTopic(client, type, 1, [
+      { name: 'cleanup.policy', value: 'compact' },
+      { name: 'message.timestamp.type', value: type },
+    ])
+  await createTopic(client, 'plain')
+  for (const compression of compressions) {
+    const batch = (keys: readonly (string | null)[]) =>
+      encodeBatch({
+        records: keys.map((key) => ({
+          timestampMs: Date.now(),
+          key: key === null ? null : Buffer.from(key),
+          value: Buffer.from('value'),
+          headers: [],
+        })),
+        compression,
+      })
+    for (const topic of ['CreateTime', 'LogAppendTime']) {
+      const refused = await produce(client, topic, batch(['a', null, '', null]))
+      const message = `Compacted topic cannot accept message without key in topic partition ${topic}-0`
+      assert.equal(refused.errorCode, ErrorCode.INVALID_RECORD)
+      assert.equal(refused.baseOffset, -1)
+      assert.equal(refused.logAppendTimeMs, -1)
+      assert.equal(refused.logStartOffset, 0)
+      assert.deepEqual(
+        refused.recordErrors,
+        [1, 3].map((batchIndex) => ({ batchIndex, batchIndexErrorMessage: message })),
+      )
+      assert.equal(
+        refused.errorMessage,
+        `One or more records have been rejected due to 2 record errors in total, and only showing the first three errors at most: [RecordError(batchIndex=1, message='${message}'), RecordError(batchIndex=3, message='${message}')]`,
+      )
+      const accepted = await produce(client, topic, batch(['a', '']))
+      assert.deepEqual([accepted.errorCode, accepted.recordErrors], [ErrorCode.NONE, []])
+    }
+    assert.equal((await produce(client, 'plain', batch([null]))).errorCode, ErrorCode.NONE)
+  }
+  const nonsense = batchOf(['value'])
+  nonsense.writeInt16BE(4, BatchPosition.attributes)
+  nonsense.writeUInt32BE(crc32c(nonsense.subarray(BatchPosition.attributes)), BatchPosition.crc)
+  assert.equal((await produce(client, 'CreateTime', nonsense)).errorCode, ErrorCode.INVALID_RECORD)
+  assert.equal((await fetch(client, 'CreateTime', 0)).highWatermark, 2 * compressions.length)
 })

@@ -140,6 +140,14 @@ test('topics are created as asked, and refused as Kafka refuses them', async (co
       { ...plain, name: 'huge', numPartitions: 10_001 },
       { ...plain, name: 'replicas', replicationFactor: 0 },
       { ...plain, name: 'config', configs: [{ name: 'retention.ms', value: 'soon' }] },
+      {
+        ...plain,
+        name: 'lags',
+        configs: [
+          { name: 'min.compaction.lag.ms', value: '2' },
+          { name: 'max.compaction.lag.ms', value: '1' },
+        ],
+      },
       { ...plain, name: 'strange', configs: [{ name: 'colour', value: 'blue' }] },
       { ...plain, name: 'null', configs: [{ name: 'retention.ms', value: null }] },
       {
@@ -172,6 +180,7 @@ test('topics are created as asked, and refused as Kafka refuses them', async (co
     huge: [ErrorCode.INVALID_PARTITIONS, -1],
     replicas: [ErrorCode.INVALID_REPLICATION_FACTOR, -1],
     config: [ErrorCode.INVALID_CONFIG, -1],
+    lags: [ErrorCode.INVALID_CONFIG, -1],
     strange: [ErrorCode.INVALID_CONFIG, -1],
     null: [ErrorCode.INVALID_CONFIG, -1],
     assigned: [ErrorCode.NONE, 2],
