@@ -42,6 +42,7 @@ test('without a file and an environment every documented default holds', () => {
   assert.equal(config.heraclitus.nodeId, 1)
   assert.equal(config.heraclitus.autoCreateTopics, true)
   assert.equal(config.heraclitus.advertisedHost, 'localhost')
+  assert.equal(config.heraclitus.shutdownDelayMs, 0)
   assert.equal(config.heraclitus.groupMinSessionTimeoutMs, 6000)
   assert.equal(config.heraclitus.groupMaxSessionTimeoutMs, 1_800_000)
   assert.equal(config.heraclitus.groupInitialRebalanceDelayMs, 3000)

@@ -28,8 +28,11 @@ export interface GatewayOptions {
 export interface Gateway {
   readonly kafkaPort: number
   readonly metricsPort: number
-  /** Answers what is under way, says good-bye in the ledger, closes the ports. */
-  close(): Promise<void>
+  /**
+   * Answers what is under way, says good-bye in the ledger, closes the ports. Before that it goes on for `delayMs`
+   * with `/readyz` at 503, so that load balancers turn to other instances; not so long if it can't go on.
+   */
+  close(delayMs: number): Promise<void>
 }
 
 /** What clients have under way is answered at shutdown within this time, milliseconds. */
@@ -47,21 +50,29 @@ const offsetMetadataBytesMax = 4096
  * started before is closed again.
  */
 export async function startGateway(config: Config, options: GatewayOptions): Promise<Gateway> {
-  const started: (() => Promise<void>)[] = []
-  const close = async () => {
-    for (let end = started.pop(); end !== undefined; end = started.pop()) await end()
+  const started: Close[] = []
+  const close = async (delayMs: number) => {
+    for (let end = started.pop(); end !== undefined; end = started.pop()) await end(delayMs)
   }
   try {
     const ports = await start(config, options, (end) => started.push(end))
     return { ...ports, close }
   } catch (error) {
-    await close()
+    await close(0)
     throw error
   }
 }
 
-async function start(config: Config, options: GatewayOptions, onClose: (end: () => Promise<void>) => void) {
-  const { clock, random, log, onFatal } = options
+/** Ends a part of the gateway. The first is told how long those who send clients may take to notice. */
+type Close = (delayMs: number) => Promise<void>
+
+async function start(config: Config, options: GatewayOptions, onClose: (end: Close) => void) {
+  const { clock, random, log } = options
+  const failed = new AbortController()
+  const onFatal = (error: Error) => {
+    failed.abort()
+    options.onFatal(error)
+  }
   const { heraclitus, storage } = config
   const metrics = createMetrics()
   const observers = bindMetrics(metrics)
@@ -97,6 +108,18 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: () 
   })
   onClose(async () => groups.close())
 
+  // Open before the Kafka port, and until after: what probes and scrapes see then is that it is not.
+  let notServing: string | undefined = 'starting'
+  const http = await startHttpServer({
+    host: heraclitus.metricsHost,
+    port: heraclitus.metricsPort,
+    metrics,
+    unhealthy: () => notServing ?? cluster.unhealthy(),
+    details: () => details(cluster, store),
+    log,
+  })
+  onClose(() => http.close())
+
   const listener = await listen({
     cluster,
     groups,
@@ -115,21 +138,16 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: () 
   })
   onClose(() => listener.close(drainMs))
 
-  const http = await startHttpServer({
-    host: heraclitus.metricsHost,
-    port: heraclitus.metricsPort,
-    metrics,
-    unhealthy: () => cluster.unhealthy(),
-    details: () => details(cluster, store),
-    log,
-  })
-  onClose(() => http.close())
-
+  let running: { close(): Promise<void> } | undefined
   if (pipelines !== undefined) {
     const { start: startPipelines, specs, observer } = pipelines
-    const running = startPipelines(specs, { cluster, clock, random, log, observer: observer(metrics) })
-    onClose(() => running.close())
+    running = startPipelines(specs, { cluster, clock, random, log, observer: observer(metrics) })
   }
+  notServing = undefined
+  onClose(async (delayMs) => {
+    notServing = 'shutting down'
+    await Promise.all([running?.close(), clock.sleep(delayMs, failed.signal)])
+  })
   log.info({ kafkaPort: listener.port, metricsPort: http.port, store: store.url }, 'listening')
   return { kafkaPort: listener.port, metricsPort: http.port }
 }

@@ -9,7 +9,7 @@ import { startGateway } from './gateway.js'
 /** Exit codes of the process. */
 export const exitCode = { ok: 0, failed: 1, usage: 2 } as const
 
-/** The largest time a shutdown may take before the process ends anyway, milliseconds. */
+/** The largest time a shutdown may take, after the delay that is configured, before the process ends anyway, milliseconds. */
 const shutdownMs = 30_000
 
 export interface MainOptions {
@@ -28,7 +28,7 @@ export async function main(options: MainOptions): Promise<number> {
   const ended = new Promise<number>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.once(signal, () => {
-        log.info({ signal }, 'shutting down')
+        log.info({ signal, delayMs: config.heraclitus.shutdownDelayMs }, 'shutting down')
         resolve(exitCode.ok)
       })
     process.once('uncaughtException', (error) => {
@@ -37,10 +37,10 @@ export async function main(options: MainOptions): Promise<number> {
     })
     void run(config, log, resolve)
   })
-  return ended.then((code) => stop(code, log))
+  return ended.then((code) => stop(code, code === exitCode.ok ? config.heraclitus.shutdownDelayMs : 0, log))
 }
 
-let stopGateway: (() => Promise<void>) | undefined
+let stopGateway: ((delayMs: number) => Promise<void>) | undefined
 
 async function run(config: Config, log: Log, end: (code: number) => void): Promise<void> {
   try {
@@ -53,7 +53,7 @@ async function run(config: Config, log: Log, end: (code: number) => void): Promi
         end(exitCode.failed)
       },
     })
-    stopGateway = () => gateway.close()
+    stopGateway = (delayMs) => gateway.close(delayMs)
   } catch (error) {
     if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`)
     else log.fatal({ error: messageOf(error) }, 'the gateway could not start')
@@ -61,13 +61,14 @@ async function run(config: Config, log: Log, end: (code: number) => void): Promi
   }
 }
 
-async function stop(code: number, log: Log): Promise<number> {
+async function stop(code: number, delayMs: number, log: Log): Promise<number> {
+  const afterMs = delayMs + shutdownMs
   const timeout = setTimeout(() => {
-    log.error({ afterMs: shutdownMs }, 'the shutdown takes too long; what is left is dropped')
+    log.error({ afterMs }, 'the shutdown takes too long; what is left is dropped')
     process.exit(exitCode.failed)
-  }, shutdownMs)
+  }, afterMs)
   try {
-    await stopGateway?.()
+    await stopGateway?.(delayMs)
   } catch (error) {
     log.error({ error: messageOf(error) }, 'the shutdown failed')
     return exitCode.failed

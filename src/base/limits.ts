@@ -22,6 +22,8 @@ export const limits = {
   frameStallTimeoutMs: 30_000,
   /** A connection is closed when its client takes none of what waits for it for so long. */
   writeStallTimeoutMs: 60_000,
+  /** When we have closed our side of a connection, its client has so long to close its own. */
+  lingerMs: 2_000,
   /** Most partitions a topic may have. */
   partitionsPerTopicMax: 10_000,
   /** Largest array that is pre-allocated on the word of a client; longer ones grow as their elements arrive. */

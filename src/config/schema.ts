@@ -113,6 +113,13 @@ export const heraclitusSection = z.strictObject({
     .default(104_857_600)
     .describe('Largest request accepted, bytes (socket.request.max.bytes).'),
 
+  shutdown_delay_ms: milliseconds(0, 300_000)
+    .default(0)
+    .describe(
+      'Asked to stop, an instance goes on for so long with /readyz at 503 before it closes connections, so that a load ' +
+        'balancer sends it no more.',
+    ),
+
   log_level: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')

@@ -36,11 +36,11 @@ export class AnswerWriter {
     for (const chunk of chunks) this.#socket.write(chunk)
   }
 
-  /** Closes the socket once all that is written has been sent. */
-  end(): void {
+  /** Closes our side of the socket once all that is written has been handed over, and says so. */
+  end(onEnded: () => void): void {
     if (this.#isEnding) return
     this.#isEnding = true
-    this.#socket.end(() => this.#socket.destroy())
+    this.#socket.end(onEnded)
   }
 
   /** Brings the count of what waits up to date; of a socket that is gone nothing does. */

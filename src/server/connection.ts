@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { AssertionError } from '../base/assert.js'
+import type { Timer } from '../base/clock.js'
 import { messageOf, OverloadedError, StoreError, UnavailableError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { writeResponse } from '../protocol/frame.js'
@@ -42,6 +43,7 @@ export class Connection implements BudgetWaiter, Receiver {
   #isPumping = false
   #isDraining = false
   #isClosed = false
+  #lingering: Timer | undefined
   #closeReason: CloseReason = 'client'
 
   /** `accepted` is a paused socket. */
@@ -93,7 +95,7 @@ export class Connection implements BudgetWaiter, Receiver {
   }
 
   target(): Buffer | undefined {
-    return this.#frames.target()
+    return this.#isDraining ? undefined : this.#frames.target()
   }
 
   landed(bytes: number): void {
@@ -125,9 +127,8 @@ export class Connection implements BudgetWaiter, Receiver {
   drain(): void {
     this.#isDraining = true
     this.#closeReason = 'shutdown'
-    this.#socket.pause()
     this.#aborter.abort()
-    if (this.#inFlight === 0) this.#writer.end()
+    if (this.#inFlight === 0) this.#end()
   }
 
   /** Closes at once; what is under way goes unanswered. */
@@ -331,14 +332,26 @@ export class Connection implements BudgetWaiter, Receiver {
       if (exchange.hangsUp) return
       exchange = this.#first
     }
-    if (this.#isDraining && exchange === undefined) this.#writer.end()
+    if (this.#isDraining && exchange === undefined) this.#end()
     else if (exchange !== undefined && this.#writer.hasRoom) exchange.giveTurn()
   }
 
   #hangUp(): void {
     if (this.#closeReason === 'client') this.#closeReason = this.sasl.hasFailed ? 'authentication' : 'badRequest'
     this.#isDraining = true
-    this.#writer.end()
+    this.#end()
+  }
+
+  /**
+   * Closes our side. What the client still sends is read and dropped until it closes too: to close with bytes unread
+   * resets the connection, and the client loses the answers that are still on their way.
+   */
+  #end(): void {
+    if (this.#isClosed) return
+    this.#socket.resume()
+    this.#writer.end(() => {
+      if (!this.#isClosed) this.#lingering = this.#services.clock.after(limits.lingerMs, () => this.#socket.destroy())
+    })
   }
 
   #drained(): void {
@@ -363,6 +376,7 @@ export class Connection implements BudgetWaiter, Receiver {
     if (this.#isClosed) return
     this.#isClosed = true
     const { budget, observer } = this.#services
+    this.#lingering?.cancel()
     this.#writer.count()
     this.#frames.discard()
     budget.forget(this)

@@ -30,6 +30,8 @@ export interface Gateway {
   logs(): string
   /** kill -9; resolves when the process is gone. The storage stays. */
   kill(): Promise<void>
+  /** SIGTERM; resolves with the exit code, or the signal that ended the process instead. The storage stays. */
+  terminate(): Promise<number | NodeJS.Signals | null>
   /** SIGTERM, and SIGKILL when that takes more than 10 s (which is an error); removes a temporary directory. */
   stop(): Promise<void>
 }
@@ -90,6 +92,10 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     storage,
     logs: log,
     kill: () => end('SIGKILL'),
+    async terminate() {
+      await end('SIGTERM')
+      return child.exitCode ?? child.signalCode
+    },
     async stop() {
       const patience = setTimeout(() => child.kill('SIGKILL'), 10_000)
       const died = child.exitCode !== null || child.signalCode !== null
@@ -124,7 +130,17 @@ export async function freePort(): Promise<number> {
 function external(bootstrap: string): Gateway {
   const done = () => Promise.resolve()
   const port = Number(bootstrap.split(':').at(-1))
-  return { bootstrap, port, metricsPort: 0, pid: 0, storage: '', logs: () => '', kill: done, stop: done }
+  return {
+    bootstrap,
+    port,
+    metricsPort: 0,
+    pid: 0,
+    storage: '',
+    logs: () => '',
+    kill: done,
+    terminate: async () => 0,
+    stop: done,
+  }
 }
 
 const logCharactersMax = 200_000

@@ -27,18 +27,31 @@ export async function findLoaders(): Promise<{ programs: Map<string, ClientProgr
   return { programs, skip: programs.size === 0 ? reasons.join('; ') : false }
 }
 
+export interface LoadOptions {
+  /** Begins the names of topics: loads of one cluster differ in it. */
+  purpose?: string
+  /** Of the readers' group members. */
+  sessionTimeoutMs?: number
+}
+
 /** Loads of several client libraries at once, each on its own topic, watched from the first record to the last. */
 export class Loads {
   readonly #loaders: Loader[] = []
   readonly #bootstrap: string
+  readonly #options: Required<LoadOptions>
 
-  private constructor(bootstrap: string) {
+  private constructor(bootstrap: string, options: LoadOptions) {
     this.#bootstrap = bootstrap
+    this.#options = { purpose: 'load', sessionTimeoutMs: 10_000, ...options }
   }
 
   /** Starts producing and reading with each of the programs. */
-  static async start(programs: Map<string, ClientProgram>, bootstrap: string): Promise<Loads> {
-    const loads = new Loads(bootstrap)
+  static async start(
+    programs: Map<string, ClientProgram>,
+    bootstrap: string,
+    options: LoadOptions = {},
+  ): Promise<Loads> {
+    const loads = new Loads(bootstrap, options)
     try {
       for (const [name, program] of programs) await loads.#add(name, program)
     } catch (error) {
@@ -49,7 +62,8 @@ export class Loads {
   }
 
   async #add(name: string, program: ClientProgram): Promise<void> {
-    const topic = `load-${name}`
+    const { purpose, sessionTimeoutMs } = this.#options
+    const topic = `${purpose}-${name}`
     const loader = {
       name,
       topic,
@@ -58,7 +72,7 @@ export class Loads {
     }
     this.#loaders.push(loader)
     await loader.client.call('create', { topic, partitions: partitionCount })
-    await loader.reader.call('member', { topic, group: `group-${name}`, sessionTimeoutMs: 10_000 })
+    await loader.reader.call('member', { topic, group: `group-${topic}`, sessionTimeoutMs })
     await loader.client.call('load', { topic, partitions: partitionCount, recordsPerSecond, valueBytes: 100 })
     await eventually(`${name} reads what it writes`, 30_000, () => loader.reader.received.length > 0)
   }
@@ -97,7 +111,7 @@ export class Loads {
       )
       assert.deepEqual(changedRecords(reader.received, log).slice(0, 20), [], `${name}: what was read stays as it was`)
       await reader.call('leave', {})
-      const { offsets } = await client.call('committed', { topic, group: `group-${name}` })
+      const { offsets } = await client.call('committed', { topic, group: `group-${topic}` })
       assert.deepEqual(offsets, latest, `${name}: the group has committed all`)
       total += count
     }

@@ -86,6 +86,12 @@ export function kcatProgram(): ClientProgram {
   return { command: 'kcat', args: [] }
 }
 
+/** Debian's HAProxy. */
+export function haproxyProgram(): string {
+  demand('haproxy')
+  return 'haproxy'
+}
+
 /** Short-lived JVMs: start quickly, stay small, say only what goes wrong. */
 const jvmOptions = [
   '-XX:TieredStopAtLevel=1',
@@ -102,7 +108,8 @@ function jarsOf(name: string): string {
 }
 
 function demand(command: string): void {
-  const found = spawnSync('sh', ['-c', `command -v ${command}`])
+  // Debian keeps servers where only root's path leads.
+  const found = spawnSync('sh', ['-c', `PATH=$PATH:/usr/sbin command -v ${command}`])
   if (found.status !== 0) throw new Error(`there is no command ${command}`)
 }
 

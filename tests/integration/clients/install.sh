@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs, by ordinary package clients, what the integration tests need besides `npm ci`:
 #   confluent-kafka (PyPI) in a virtual environment, kafka-clients 4.3.1 and 3.9.2 and Kafka's console tools (Maven),
-#   franz-go and the S3 server versitygw (Go modules), kcat (Debian; only as root and only if it is missing).
+#   franz-go and the S3 server versitygw (Go modules), kcat and HAProxy (Debian; only as root and only if missing),
+#   and what checks the files below deploy (../../deployment/install.sh).
 # Everything lands in $HERACLITUS_TEST_CACHE (<temp>/heraclitus-test-cache). Running it again does nothing.
-# `install.sh NAME...` installs only those: python java go s3 kcat.
+# `install.sh NAME...` installs only those: python java go s3 kcat haproxy deployment.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${HERACLITUS_TEST_CACHE:-${TMPDIR:-/tmp}/heraclitus-test-cache}
@@ -55,15 +56,19 @@ install_s3() {
   fi
 }
 
-install_kcat() {
-  if ! command -v kcat >/dev/null; then
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-      apt-get update -qq && apt-get install -qq -y --no-install-recommends kcat >/dev/null
-    else
-      echo 'install: kcat is missing and can only be installed as root on Debian: apt-get install kcat' >&2
-    fi
+# debian COMMAND: where it is missing, the package of that name, if we may.
+debian() {
+  PATH=$PATH:/usr/sbin command -v "$1" >/dev/null && return 0
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && apt-get install -qq -y --no-install-recommends "$1" >/dev/null
+  else
+    echo "install: $1 is missing and can only be installed as root on Debian: apt-get install $1" >&2
   fi
 }
 
-for name in ${*:-python java go s3 kcat}; do "install_$name"; done
+install_kcat() { debian kcat; }
+install_haproxy() { debian haproxy; }
+install_deployment() { "$here/../../deployment/install.sh"; }
+
+for name in ${*:-python java go s3 kcat haproxy deployment}; do "install_$name"; done
 echo "install: ready in $cache"

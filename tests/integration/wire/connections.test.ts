@@ -184,6 +184,39 @@ test('closing answers what is under way, long polls included, and takes nothing 
   await assert.rejects(connect(context, server.port))
 })
 
+test('a client that sends on while the server closes loses no answer to a reset', async (context) => {
+  const server = await startServer(context)
+  const client = await connect(context, server.port)
+  await createTopic(client, 'large', 1, [{ name: 'max.message.bytes', value: '20000000' }])
+  const value = 'x'.repeat(3_000_000)
+  await produce(client, 'large', batchOf([value]))
+  // The client has yet to read the answer when the server closes, and its next request comes too late.
+  client.socket.pause()
+  client.start(Fetch, 12, fetchRequest('large', 0, { maxBytes: 10_000_000, partitionMaxBytes: 10_000_000 }))
+  while (server.requests.at(-1)?.api !== 'Fetch') await sleep(5)
+  const closing = server.listener.close(10_000)
+  client.start(Produce, 9, produceRequest('large', batchOf(['too late'])))
+  await sleep(200)
+  client.socket.resume()
+  const { response } = await client.answer(Fetch, 12)
+  assert.equal(valuesIn(response.responses[0]?.partitions[0]?.records ?? null)[0]?.length, value.length)
+  assert.equal(await client.frame(), undefined)
+  await closing
+  const [topic] = [...server.cluster.topics.all()]
+  assert.equal(server.cluster.logs.offsets(topic?.id ?? '', 0)?.highWatermark, 1, 'what came too late is not stored')
+})
+
+test('a client that never closes its side does not hold up the closing', async (context) => {
+  const server = await startServer(context)
+  const socket = createConnection({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+  context.after(() => socket.destroy())
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  const startedAt = performance.now()
+  await server.listener.close(10_000)
+  assert.ok(performance.now() - startedAt < 5_000)
+})
+
 test('every request is observed with its error and its bytes', async (context) => {
   const server = await startServer(context)
   const client = await connect(context, server.port)

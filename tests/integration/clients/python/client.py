@@ -191,7 +191,7 @@ class Member:
                 "auto.offset.reset": "earliest",
                 "session.timeout.ms": r["sessionTimeoutMs"],
                 "heartbeat.interval.ms": 500,
-                "max.poll.interval.ms": 10000,
+                "max.poll.interval.ms": max(10000, r["sessionTimeoutMs"]),
                 "auto.commit.interval.ms": 500,
                 "partition.assignment.strategy": r.get("assignor") or "range",
             }
