@@ -102,6 +102,14 @@ function check(given: ReadonlyMap<Setting, Given>): string[] {
         )
     }
   }
+  const [processes] = of('processes')
+  const several = given.get(processes) ?? { value: 1, where: 'default' }
+  const url = [...given].find(([{ section, key }]) => section === 'storage' && key === 'url')?.[1]
+  if (Number(several.value) > 1 && String(url?.value).startsWith('memory:'))
+    problems.push(
+      `${several.where}: ${nameOf(processes, several)} = ${several.value}: expected 1 with storage.url = memory:, which processes ` +
+        "can't share",
+    )
   const [shortest, longest] = of('group_min_session_timeout_ms', 'group_max_session_timeout_ms')
   const min = given.get(shortest) ?? { value: shortest.default, where: 'default' }
   const max = given.get(longest) ?? { value: longest.default, where: 'default' }

@@ -5,7 +5,7 @@ import type { Random } from './base/random.js'
 import { type Config, ConfigError } from './config.js'
 import { bindMetrics } from './metrics.js'
 import { handlers } from './server/handlers/table.js'
-import { startHttpServer } from './server/http/http-server.js'
+import { type HttpServer, type OperatorsView, startHttpServer } from './server/http/http-server.js'
 import { listen } from './server/listener.js'
 import type { ServerConfig } from './server/server-config.js'
 import { GroupCoordinator } from './state/groups/coordinator.js'
@@ -22,6 +22,8 @@ export interface GatewayOptions {
   log: Log
   /** This instance can't go on. */
   onFatal(error: Error): void
+  /** Shows operators this instance, in the place of an HTTP server at the configured port. */
+  show?: ((view: OperatorsView) => HttpServer) | undefined
 }
 
 /** A running gateway. */
@@ -110,14 +112,12 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
 
   // Open before the Kafka port, and until after: what probes and scrapes see then is that it is not.
   let notServing: string | undefined = 'starting'
-  const http = await startHttpServer({
-    host: heraclitus.metricsHost,
-    port: heraclitus.metricsPort,
+  const view: OperatorsView = {
     metrics,
-    unhealthy: () => notServing ?? cluster.unhealthy(),
-    details: () => details(cluster, store),
-    log,
-  })
+    health: () => ({ reason: notServing ?? cluster.unhealthy(), details: details(cluster, store) }),
+  }
+  const address = { host: heraclitus.metricsHost, port: heraclitus.metricsPort }
+  const http = options.show?.(view) ?? (await startHttpServer({ ...address, ...view, log }))
   onClose(() => http.close())
 
   const listener = await listen({
@@ -148,7 +148,10 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
     notServing = 'shutting down'
     await Promise.all([running?.close(), clock.sleep(delayMs, failed.signal)])
   })
-  log.info({ kafkaPort: listener.port, metricsPort: http.port, store: store.url }, 'listening')
+  log.info(
+    { kafkaPort: listener.port, ...(http.port > 0 ? { metricsPort: http.port } : {}), store: store.url },
+    'listening',
+  )
   return { kafkaPort: listener.port, metricsPort: http.port }
 }
 

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import { systemClock } from './base/clock.js'
 import { messageOf } from './base/errors.js'
 import { suitHeapToBuffers } from './base/heap.js'
@@ -5,6 +6,9 @@ import { createLog, type Log } from './base/log.js'
 import { systemRandom } from './base/random.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
 import { startGateway } from './gateway.js'
+import type { FromProcess } from './processes/messages.js'
+import type { Supervised } from './processes/supervise.js'
+import { reportToSupervisor } from './processes/supervised.js'
 
 /** Exit codes of the process. */
 export const exitCode = { ok: 0, failed: 1, usage: 2 } as const
@@ -24,7 +28,8 @@ export async function main(options: MainOptions): Promise<number> {
   const config = configOrProblems(options)
   if (config === undefined) return exitCode.usage
   const log = createLog(config.heraclitus.logLevel)
-  for (const warning of config.warnings) log.warn(warning)
+  if (!cluster.isWorker) for (const warning of config.warnings) log.warn(warning)
+  if (config.heraclitus.processes > 1 && !cluster.isWorker) return runSeveral(config, log)
   const ended = new Promise<number>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.once(signal, () => {
@@ -37,7 +42,9 @@ export async function main(options: MainOptions): Promise<number> {
     })
     void run(config, log, resolve)
   })
-  return ended.then((code) => stop(code, code === exitCode.ok ? config.heraclitus.shutdownDelayMs : 0, log))
+  const code = await ended.then((code) => stop(code, code === exitCode.ok ? config.heraclitus.shutdownDelayMs : 0, log))
+  // The channel to the supervisor would keep the process alive.
+  return cluster.isWorker ? process.exit(code) : code
 }
 
 let stopGateway: ((delayMs: number) => Promise<void>) | undefined
@@ -52,7 +59,9 @@ async function run(config: Config, log: Log, end: (code: number) => void): Promi
         log.fatal({ error: messageOf(error) }, "this instance can't go on")
         end(exitCode.failed)
       },
+      show: cluster.isWorker ? (view) => reportToSupervisor(process, view) : undefined,
     })
+    if (cluster.isWorker) process.send?.({ kind: 'listening', kafkaPort: gateway.kafkaPort } satisfies FromProcess)
     stopGateway = (delayMs) => gateway.close(delayMs)
   } catch (error) {
     if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`)
@@ -76,6 +85,31 @@ async function stop(code: number, delayMs: number, log: Log): Promise<number> {
     clearTimeout(timeout)
   }
   log.info('stopped')
+  return code
+}
+
+/** Runs as many gateways as are configured, as processes of their own, until it is told to stop or none can start. */
+async function runSeveral(config: Config, log: Log): Promise<number> {
+  let processes: Supervised
+  try {
+    const { supervise } = await import('./processes/supervise.js')
+    processes = await supervise(config, { clock: systemClock, log })
+  } catch (error) {
+    log.fatal({ error: messageOf(error) }, 'the processes could not be started')
+    return exitCode.failed
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => {
+      log.info({ signal }, 'shutting down')
+      processes.stop()
+    })
+  process.once('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'a defect: all processes end')
+    processes.kill()
+    process.exit(exitCode.failed)
+  })
+  const code = await processes.ended
+  log.info('all processes have ended')
   return code
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { assertGeneratedPart } from '../tests/support/generated-docs.js'
 import { createMetrics } from './base/metrics.js'
+import { supervisorMetrics } from './metrics/supervisor-metrics.js'
 import { bindMetrics } from './metrics.js'
 import { pipelineMetrics } from './pipeline/metrics.js'
 import { emptyState } from './state/views/state.js'
@@ -14,6 +15,7 @@ function bound() {
   const cluster = { proposer, ledgerSequence: () => 8, cachedBytes: () => 4096 }
   observers.sample(cluster as unknown as Parameters<typeof observers.sample>[0])
   pipelineMetrics(metrics)
+  supervisorMetrics(metrics).sample(() => 2)
   return { metrics, observers }
 }
 

@@ -42,6 +42,7 @@ const areas: readonly { area: string; mayImport: readonly string[] }[] = [
     mayImport: ['src/base/', 'src/protocol/records/', 'src/protocol/error-codes.ts', 'src/state/cluster.ts'],
   },
   { area: 'src/metrics/', mayImport: ['src/base/'] },
+  { area: 'src/processes/', mayImport: ['src/base/', 'src/config.ts', 'src/metrics/', 'src/server/http/'] },
   // A client of the gateway, and with `start` the gateway itself.
   { area: 'src/cli/', mayImport: ['src/base/', 'src/protocol/', 'src/config', 'src/state/', 'src/main.ts'] },
   // The composition.

@@ -45,6 +45,13 @@ export const heraclitusSection = z.strictObject({
     .default(1)
     .describe('Broker id in metadata. Instances behind one advertised address share one.'),
 
+  processes: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(1)
+    .describe('Processes that share the ports, each an instance of its own: one uses one core.'),
+
   sasl_enabled: z.boolean().default(false).describe('Clients must authenticate with SASL/PLAIN.'),
   sasl_plain_username: z
     .string()

@@ -1,4 +1,5 @@
 import { createMetrics, type Metrics } from '../../src/base/metrics.js'
+import { supervisorMetrics } from '../../src/metrics/supervisor-metrics.js'
 import { bindMetrics } from '../../src/metrics.js'
 import { pipelineMetrics } from '../../src/pipeline/metrics.js'
 import type { OpenCluster } from '../../src/state/open-cluster.js'
@@ -36,5 +37,6 @@ export function exposedMetrics(): Map<string, ExposedMetric> {
   } as Metrics
   bindMetrics(metrics).sample({ proposer: { state: emptyState() } } as unknown as OpenCluster)
   pipelineMetrics(metrics)
+  supervisorMetrics(metrics).sample(() => 2)
   return exposed
 }

@@ -12,8 +12,7 @@ const server = await startHttpServer({
   host: '127.0.0.1',
   port: 0,
   metrics,
-  unhealthy: () => reason,
-  details: () => ({ clusterId: 'abc' }),
+  health: () => ({ reason, details: { clusterId: 'abc' } }),
   log: silentLog(),
 })
 after(() => server.close())
@@ -73,7 +72,7 @@ test('failing metrics are a 500, not a crash', async () => {
     host: '127.0.0.1',
     port: 0,
     metrics: { contentType: metrics.contentType, text: () => Promise.reject(new Error('boom')) },
-    unhealthy: () => undefined,
+    health: () => ({ reason: undefined, details: {} }),
     log: silentLog(),
   })
   try {
@@ -85,7 +84,13 @@ test('failing metrics are a 500, not a crash', async () => {
 
 test('a port that is taken is an error', async () => {
   await assert.rejects(
-    startHttpServer({ host: '127.0.0.1', port: server.port, metrics, unhealthy: () => undefined, log: silentLog() }),
+    startHttpServer({
+      host: '127.0.0.1',
+      port: server.port,
+      metrics,
+      health: () => ({ reason: undefined, details: {} }),
+      log: silentLog(),
+    }),
     /EADDRINUSE/,
   )
 })

@@ -4,16 +4,24 @@ import { messageOf } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { Metrics } from '../../base/metrics.js'
 
-export interface HttpServerOptions {
+export interface Health {
+  /** Why this instance should not be sent clients now, or undefined when all is well. */
+  reason: string | undefined
+  /** What `/health` says besides, such as the cluster id. */
+  details: Readonly<Record<string, string | number>>
+}
+
+/** What operators and their programs get to see. */
+export interface OperatorsView {
+  metrics: Pick<Metrics, 'text' | 'contentType'>
+  health: () => Health | Promise<Health>
+}
+
+export interface HttpServerOptions extends OperatorsView {
   /** Address to listen on; undefined for all interfaces. */
   host?: string | undefined
   /** 0 takes any free port. */
   port: number
-  metrics: Pick<Metrics, 'text' | 'contentType'>
-  /** Why this instance should not be sent clients now, or undefined when all is well. */
-  unhealthy: () => string | undefined
-  /** What `/health` says besides, such as the cluster id. */
-  details?: () => Readonly<Record<string, string | number>>
   log: Log
 }
 
@@ -81,11 +89,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
     return respond(response, 405, 'text/plain', 'only GET and HEAD\n')
   }
   if (path === '/metrics') return respond(response, 200, options.metrics.contentType, await options.metrics.text())
-  if (path === '/livez') return respondHealth(response, undefined, {})
-  respondHealth(response, options.unhealthy(), options.details?.() ?? {})
+  respondHealth(response, path === '/livez' ? { reason: undefined, details: {} } : await options.health())
 }
 
-function respondHealth(response: ServerResponse, reason: string | undefined, details: object): void {
+function respondHealth(response: ServerResponse, { reason, details }: Health): void {
   const body = reason === undefined ? { status: 'ok', ...details } : { status: 'unhealthy', reason, ...details }
   respond(response, reason === undefined ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`)
 }
