@@ -34,6 +34,8 @@ export interface LoadRun {
   bootstrap: string
   topic: string
   records: number
+  /** Records a second; by the mode unless given. */
+  rate?: number
   /** Differs from run to run, so that a consumer can tell whose records it reads. */
   run: string
 }
@@ -58,7 +60,7 @@ export async function generatorOf(client: Client): Promise<Generator> {
 
 /** Runs a program with the command line of load/README.md. */
 function program([command = '', ...first]: string[]): Generator {
-  return async ({ load, mode, bootstrap, topic, records, run: runId }) => {
+  return async ({ load, mode, bootstrap, topic, records, rate, run: runId }) => {
     const options = {
       bootstrap,
       topic,
@@ -67,7 +69,7 @@ function program([command = '', ...first]: string[]): Generator {
       size: load.size,
       compression: load.compression,
       acks: load.acks,
-      rate: mode === 'paced' ? pacedRate : 0,
+      rate: rate ?? (mode === 'paced' ? pacedRate : 0),
       run: runId,
       timeout: timeoutSeconds,
     }

@@ -26,7 +26,7 @@ export type HeraclitusConfig = Readonly<
   CamelCased<Omit<z.output<typeof heraclitusSection>, 'advertised_host'>> & { advertisedHost: string }
 >
 
-type DependsOnUrl = 'flush_interval_ms' | 'max_inflight_entries' | 'poll_interval_ms'
+type DependsOnUrl = 'flush_interval_ms' | 'flush_bytes' | 'max_inflight_entries' | 'poll_interval_ms'
 
 /** `[storage]`, with the defaults that depend on the store filled in. */
 export type StorageConfig = Readonly<
@@ -77,6 +77,8 @@ function storageConfig(section: z.output<typeof storageSection>): StorageConfig 
   return camelCased({
     ...section,
     flush_interval_ms: section.flush_interval_ms ?? (isPaid ? 100 : 0),
+    // Conditional puts stay below 4 MiB, head included: not every server that speaks S3's protocol is sound above.
+    flush_bytes: section.flush_bytes ?? (isPaid ? 4 * 1024 * 1024 - 64 * 1024 : 4 * 1024 * 1024),
     max_inflight_entries: section.max_inflight_entries ?? (isPaid ? 4 : 2),
     poll_interval_ms: section.poll_interval_ms ?? (isPaid ? 50 : 10),
   })

@@ -91,6 +91,7 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
     settings: { ...storage, waitingBytesMax },
     ledgerObserver: observers.ledger,
     cacheObserver: observers.cache,
+    purposeObserver: observers.purposes,
     upkeepObserver: observers.upkeep,
     cleanerObserver: observers.cleaner,
     onFatal,

@@ -12,7 +12,7 @@ function bound() {
   const metrics = createMetrics()
   const observers = bindMetrics(metrics)
   const proposer = { state: emptyState(), tailAgeMs: () => 1_500 }
-  const cluster = { proposer, ledgerSequence: () => 8, cachedBytes: () => 4096 }
+  const cluster = { proposer, ledgerSequence: () => 8, cachedBytes: () => 4096, heldBytes: () => 512 }
   observers.sample(cluster as unknown as Parameters<typeof observers.sample>[0])
   pipelineMetrics(metrics)
   supervisorMetrics(metrics).sample(() => 2)
@@ -46,7 +46,11 @@ test('what happens at the Kafka port is counted by API and error', async () => {
 
 test('what happens in ledger, store and cache is counted', async () => {
   const { metrics, observers } = bound()
-  const { ledger, store, cache, upkeep, cleaner } = observers
+  const { ledger, store, purposes, cache, upkeep, cleaner } = observers
+  purposes.asked('backfill', 'get')
+  purposes.waited('backfill', 0.25)
+  purposes.hedged('put', true)
+  purposes.hedged('get', false)
   ledger.entryApplied(true, 7)
   ledger.entryApplied(false, 8)
   ledger.conflict()
@@ -115,6 +119,11 @@ test('what happens in ledger, store and cache is counted', async () => {
     'heraclitus_partitions 0',
     'heraclitus_groups 0',
     'heraclitus_cache_bytes 4096',
+    'heraclitus_read_bytes 512',
+    'heraclitus_store_hedges_total{operation="put",first="second"} 1',
+    'heraclitus_store_hedges_total{operation="get",first="original"} 1',
+    'heraclitus_store_purposes_total{purpose="backfill",operation="get"} 1',
+    'heraclitus_store_wait_duration_seconds_sum{purpose="backfill"} 0.25',
   ])
     assert.ok(text.includes(`${line}\n`), line)
 })

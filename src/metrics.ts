@@ -9,11 +9,13 @@ import type { CacheObserver } from './state/log/log-bytes.js'
 import type { UpkeepObserver } from './state/log/observer.js'
 import type { OpenCluster } from './state/open-cluster.js'
 import type { StoreObserver } from './state/store/metered.js'
+import type { PurposeObserver } from './state/store/purposes.js'
 import type { PartitionLog } from './state/views/partition-log.js'
 
 /** The observers of all layers, bound to metrics. */
 export interface Observers {
   store: StoreObserver
+  purposes: PurposeObserver
   ledger: LedgerObserver
   cache: CacheObserver
   upkeep: UpkeepObserver
@@ -28,6 +30,7 @@ export function bindMetrics(metrics: Metrics): Observers {
   processMetrics(metrics)
   return {
     store: storeMetrics(metrics),
+    purposes: purposeMetrics(metrics),
     ledger: ledgerMetrics(metrics),
     cache: cacheMetrics(metrics),
     upkeep: upkeepMetrics(metrics),
@@ -60,6 +63,30 @@ function storeMetrics(metrics: Metrics): StoreObserver {
       bytes.with({ operation }).add(request.bytes)
       seconds.with({ operation }).observe(request.durationMs / 1_000)
     },
+  }
+}
+
+function purposeMetrics(metrics: Metrics): PurposeObserver {
+  const asked = metrics.counter(
+    'heraclitus_store_purposes_total',
+    'Requests to the store by what they are for: ledger, tail (records just written), backfill (other records), upkeep.',
+    ['purpose', 'operation'],
+  )
+  const waited = metrics.histogram(
+    'heraclitus_store_wait_duration_seconds',
+    'Time that a request had to wait until others of its purpose were done; those that had not are not counted.',
+    durationBuckets,
+    ['purpose'],
+  )
+  const hedges = metrics.counter(
+    'heraclitus_store_hedges_total',
+    'Puts and gets that took unusually long and were made a second time, by which attempt answered first.',
+    ['operation', 'first'],
+  )
+  return {
+    hedged: (operation, isFirst) => hedges.with({ operation, first: isFirst ? 'second' : 'original' }).add(),
+    asked: (purpose, operation) => asked.with({ purpose, operation }).add(),
+    waited: (purpose, seconds) => waited.with({ purpose }).observe(seconds),
   }
 }
 
@@ -253,6 +280,9 @@ function sampleCluster(metrics: Metrics, cluster: OpenCluster): void {
     () => cluster.proposer.tailAgeMs() / 1_000,
   )
   gauge('heraclitus_cache_bytes', 'Record bytes in memory.', () => cluster.cachedBytes())
+  gauge('heraclitus_read_bytes', 'Record bytes that readers wait for or use, read from the store.', () =>
+    cluster.heldBytes(),
+  )
   gauge('heraclitus_topics', 'Topics.', () => state.topics.size)
   gauge('heraclitus_partitions', 'Partitions of all topics.', () =>
     [...state.topics.all()].reduce((sum, topic) => sum + topic.partitionCount, 0),

@@ -17,13 +17,16 @@ export interface GatewayOptions {
   /** Where its storage goes, in a folder of its own. */
   folder?: string
   isProfiled?: boolean
+  /** Further settings and variables; they win. */
+  environment?: Readonly<Record<string, string>>
 }
 
 const program = fileURLToPath(new URL('../../src/cli/heraclitus.js', import.meta.url))
 const profiled = new URL('../profiled.js', import.meta.url).href
 
 /** Starts this build's gateway on an empty directory and waits until it answers. */
-export async function startGateway({ durability, folder = tmpdir(), isProfiled }: GatewayOptions): Promise<Gateway> {
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { durability, folder = tmpdir(), isProfiled, environment } = options
   const storage = await mkdtemp(join(folder, 'heraclitus-bench-gateway-'))
   const port = await freePort()
   const { HERACLITUS_CONFIG: _, ...inherited } = process.env
@@ -40,6 +43,7 @@ export async function startGateway({ durability, folder = tmpdir(), isProfiled }
       HERACLITUS_STORAGE_URL: `file:${storage}/data`,
       HERACLITUS_STORAGE_FSYNC: String(durability === 'fsync'),
       HERACLITUS_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
+      ...environment,
     },
   })
   const remove = () => rmSync(storage, { recursive: true, force: true })

@@ -168,17 +168,25 @@ export const storageSection = z.strictObject({
     unset: 'true if endpoint is set',
   }),
 
-  flush_interval_ms: milliseconds(0, 60_000).optional().meta({
-    description: 'Collect writes for so long before they are put together. 0: as soon as the put before is under way.',
-    sample: 100,
-    unset: '0 for file: and memory:, 100 for s3:',
-  }),
+  flush_interval_ms: milliseconds(0, 60_000)
+    .optional()
+    .meta({
+      description:
+        'Collect writes for so long before they are put together: on s3: what bounds the puts per second that are paid for ' +
+        '(docs/cost.md). 0: as soon as the put before is under way.',
+      sample: 100,
+      unset: '0 for file: and memory:, 100 for s3:',
+    }),
   flush_bytes: z
     .int()
     .min(64 * 1024)
     .max(256 * 1024 * 1024)
-    .default(4 * 1024 * 1024)
-    .describe('Record bytes after which an entry is put without waiting longer.'),
+    .optional()
+    .meta({
+      description: 'Record bytes after which an entry is put without waiting longer.',
+      sample: 4_128_768,
+      unset: '4194304 for file: and memory:, 4128768 for s3:, so that an entry is below 4 MiB',
+    }),
   max_inflight_entries: z.int().min(1).max(64).optional().meta({
     description: 'Ledger puts of this instance under way at once.',
     sample: 4,
@@ -194,7 +202,7 @@ export const storageSection = z.strictObject({
     .min(0)
     .max(2 ** 40)
     .default(64 * 1024 * 1024)
-    .describe('Memory for record bytes that are read again, bytes.'),
+    .describe('Memory for record bytes that are read again, bytes; reads under way may take half as much besides.'),
   snapshot_entries: z
     .int()
     .min(1)

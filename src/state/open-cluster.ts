@@ -17,6 +17,7 @@ import { noUpkeepObserver, type UpkeepObserver } from './log/observer.js'
 import { Retention } from './log/retention.js'
 import { Upkeep, type UpkeepSettings, upkeepDefaults } from './log/upkeep.js'
 import type { ObjectStore } from './store/object-store.js'
+import { byPurpose, noPurposeObserver, type PurposeObserver } from './store/purposes.js'
 
 export interface ClusterSettings extends LedgerSettings, Partial<Omit<UpkeepSettings, 'trimGraceMs'>> {
   /** Record bytes kept in memory for readers. */
@@ -31,6 +32,7 @@ export interface ClusterOptions {
   settings: ClusterSettings
   ledgerObserver?: LedgerObserver
   cacheObserver?: CacheObserver
+  purposeObserver?: PurposeObserver
   upkeepObserver?: UpkeepObserver
   cleanerObserver?: CleanerObserver
   /** This instance can't go on; `main` ends the process. */
@@ -44,6 +46,8 @@ export interface OpenCluster extends Cluster {
   ledgerSequence(): number
   /** Record bytes in memory. */
   cachedBytes(): number
+  /** Record bytes that readers wait for or use. */
+  heldBytes(): number
 }
 
 /** Puts that fail, or a tail that is not seen, for longer than this make an instance unfit, milliseconds. */
@@ -54,25 +58,29 @@ const unhealthyAfterMs = 5_000
  * @throws StoreError, CorruptObjectError, UnavailableError if the store can't be read, written or understood.
  */
 export async function openCluster(options: ClusterOptions): Promise<OpenCluster> {
-  const { store, clock, random, log, settings } = options
-  const identity = await openIdentity(store, random)
+  const { clock, random, log, settings } = options
+  const stores = byPurpose(options.store, clock, options.purposeObserver ?? noPurposeObserver)
+  const identity = await openIdentity(stores.ledger, random)
   const bytes = new LogBytes({
-    store,
+    tail: stores.tail,
+    backfill: stores.backfill,
     ledger: 0,
     cacheBytes: settings.cacheBytes,
     observer: options.cacheObserver ?? { lookedUp() {} },
   })
   const ledger = await Ledger.open({
-    store,
+    store: stores.ledger,
+    upkeepStore: stores.upkeep,
     clock,
     random,
     log,
     settings,
     observer: options.ledgerObserver ?? noLedgerObserver,
     keepBytes: (object, position, pieces) => bytes.keep(object, position, pieces),
+    recordsOrdered: (object, length) => bytes.ordered(object, length),
     onFatal: options.onFatal,
   })
-  return new LedgerCluster({ ...options, clusterId: identity.clusterId, ledger, bytes })
+  return new LedgerCluster({ ...options, clusterId: identity.clusterId, ledger, bytes, upkeepStore: stores.upkeep })
 }
 
 class LedgerCluster implements OpenCluster {
@@ -90,7 +98,9 @@ class LedgerCluster implements OpenCluster {
   readonly #leases: ReturnType<typeof leases>
   #isClosed = false
 
-  constructor(options: ClusterOptions & { clusterId: string; ledger: Ledger; bytes: LogBytes }) {
+  constructor(
+    options: ClusterOptions & { clusterId: string; ledger: Ledger; bytes: LogBytes; upkeepStore: ObjectStore },
+  ) {
     const { ledger, random, clock, log, bytes } = options
     this.clusterId = options.clusterId
     this.#ledger = ledger
@@ -104,7 +114,7 @@ class LedgerCluster implements OpenCluster {
     this.pipelineOffsets = pipelineOffsets({ proposer: ledger })
     this.#retention = new Retention({ proposer: ledger, clock, random, log })
     this.#upkeep = new Upkeep({
-      store: options.store,
+      store: options.upkeepStore,
       ledger,
       clock,
       random,
@@ -125,6 +135,10 @@ class LedgerCluster implements OpenCluster {
 
   cachedBytes(): number {
     return this.#bytes.bytes
+  }
+
+  heldBytes(): number {
+    return this.#bytes.heldBytes
   }
 
   barrier(): Promise<void> {

@@ -37,7 +37,7 @@ export interface SlowProxyOptions {
 /** An HTTP proxy that makes an S3 server as slow and as faulty as one over the network. */
 export interface SlowProxy {
   endpoint: string
-  /** Requests seen so far, by method. */
+  /** Requests seen so far, by method; listings count as `LIST`. */
   counts: Map<string, number>
   /** The next requests with that method meet these faults, one each, in this order. */
   next(method: string, ...faults: Fault[]): void
@@ -62,7 +62,8 @@ export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowPro
 
   async function serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const method = request.method ?? 'GET'
-    counts.set(method, (counts.get(method) ?? 0) + 1)
+    const counted = request.url?.includes('list-type=2') ? 'LIST' : method
+    counts.set(counted, (counts.get(counted) ?? 0) + 1)
     if (request.headers.expect !== undefined) response.writeContinue()
     const body = await bytesOf(request)
     const medianMs = method === 'GET' || method === 'HEAD' ? getMs : putMs
@@ -83,6 +84,8 @@ export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowPro
       path: request.url,
       headers,
     })
+    // Whoever waits for the answer hears of it; after the answer it is of no interest.
+    upstream.on('error', () => undefined)
     upstream.end(body)
     const [answer] = (await once(upstream, 'response')) as [http.IncomingMessage]
     const answered = await bytesOf(answer)

@@ -100,8 +100,10 @@ async function* readAll(bytes: LogBytes, log: PartitionLog): AsyncGenerator<{ of
 
 /** Reads every log from its beginning, and looks for what was acknowledged. */
 async function checkLogs({ bucket, history, mayBeDeleted }: AuditOptions, state: State): Promise<void> {
+  const store = memoryStore(bucket)
   const bytes = new LogBytes({
-    store: memoryStore(bucket),
+    tail: store,
+    backfill: store,
     ledger: 0,
     cacheBytes: 2 ** 20,
     observer: { lookedUp() {} },

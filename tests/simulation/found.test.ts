@@ -56,6 +56,7 @@ test('the tail is not confirmed by a look that left out the place at which a put
     log: silentLog(),
     ledger: 0,
     pollIntervalMs: 10_000,
+    isAwaited: () => true,
     isPutting: (sequence) => sequence === 2 && isPutting,
     bodyRead() {},
     onFatal: assert.fail,
@@ -85,7 +86,13 @@ test('a reader far behind the tail of many small entries gets something soon', a
       return memory.get(key)
     },
   }
-  const bytes = new LogBytes({ store, ledger: 0, cacheBytes: 1_000, observer: { lookedUp() {} } })
+  const bytes = new LogBytes({
+    tail: store,
+    backfill: store,
+    ledger: 0,
+    cacheBytes: 1_000,
+    observer: { lookedUp() {} },
+  })
   let offset = 0
   const read = async () => {
     while (offset < count) {
@@ -132,7 +139,13 @@ test('a reader does not take what it read of a small range for a larger one that
       return object
     },
   }
-  const bytes = new LogBytes({ store, ledger: 0, cacheBytes: 1_000, observer: { lookedUp() {} } })
+  const bytes = new LogBytes({
+    tail: store,
+    backfill: store,
+    ledger: 0,
+    cacheBytes: 1_000,
+    observer: { lookedUp() {} },
+  })
   const { batches } = await readBatches(bytes, log, 0, { bytesMax: 2 ** 20 })
   const offsets = [...batchesIn(Buffer.concat(batches))].flatMap((one) =>
     decodeRecords(one).map(({ offset }) => offset),

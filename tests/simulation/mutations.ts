@@ -78,6 +78,18 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
+    name: 'a second attempt takes "exists" for the success of the first',
+    worlds: ['storm', ...ledger],
+    seeds: 60,
+    edits: [
+      {
+        file: 'state/store/hedging.js',
+        find: 'this.#clock.after(afterMs * deferredShare, () => answer(result));',
+        replace: "answer('created');",
+      },
+    ],
+  },
+  {
     name: 'skip a hole in the ledger',
     worlds: ledger,
     seeds: 20,
@@ -228,7 +240,9 @@ export const mutations: readonly Mutation[] = [
     name: 'the tail counts as seen where nobody looked',
     worlds: ledger,
     seeds: 100,
-    edits: [{ file: 'state/ledger/follower.js', find: 'if (found[0] === false)', replace: 'if (!found[0])' }],
+    edits: [
+      { file: 'state/ledger/follower.js', find: 'if (found[missing] === false)', replace: 'if (!found[missing])' },
+    ],
   },
   {
     name: 'heartbeats are answered from a state of any age',

@@ -1,17 +1,17 @@
 import type { Clock } from '../../base/clock.js'
-import { OverloadedError, type StoreError, UnavailableError } from '../../base/errors.js'
+import { OverloadedError, UnavailableError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { Random } from '../../base/random.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { type DecodedEntry, encodeHead, type Part } from './entry.js'
 import type { Fence, Moment } from './fence.js'
 import type { Fold } from './fold.js'
-import { putUntilAnswered } from './insistent-put.js'
 import { entryKey, laneKey } from './keys.js'
 import type { Lanes } from './lanes.js'
 import type { LedgerObserver } from './observer.js'
 import { buildPart, type PartContent, type Proposal } from './part-builder.js'
 import { PlacementOrder } from './placement-order.js'
+import { Puts } from './puts.js'
 import type { Traffic } from './traffic.js'
 
 export interface CommitterSettings {
@@ -46,8 +46,12 @@ export interface CommitterOptions extends CommitterSettings {
   onFatal(error: unknown): void
 }
 
-/** The ledger is quiet when nothing was written for so many put latencies, and for at least so long, milliseconds. */
+/**
+ * The ledger is quiet when nothing was written for so many put latencies, for so many flush intervals (a sequencer makes an
+ * entry in each), and for at least so long, milliseconds.
+ */
 const quietPuts = 8
+const quietFlushes = 5
 const quietMsMin = 100
 /** A part that waits in its lane for longer than this, or up to twice as long, is put into the ledger directly, milliseconds. */
 const patienceMs = 2_500
@@ -85,6 +89,7 @@ interface Placement {
  */
 export class Committer {
   readonly #options: CommitterOptions
+  readonly #puts: Puts
   #queue: Proposal[] = []
   #queueBytes = 0
   readonly #pending = new Map<number, PendingPart>()
@@ -95,25 +100,23 @@ export class Committer {
   #lastIndex = 0
   /** The next place to try. */
   #place = 0
+  /** When a part was made last, or an entry of others' parts alone. */
   #lastFlushAt = Number.NEGATIVE_INFINITY
   #notBefore = Number.NEGATIVE_INFINITY
-  /** 0 until one was answered. */
-  #putMs = 0
   #pumpIsDue = false
   #timerIsSet = false
-  #failingSince: number | undefined
-  #lastFailure = ''
   #closed: Error | undefined
   #isStopped = false
   #onIdle: (() => void) | undefined
 
   constructor(options: CommitterOptions) {
     this.#options = options
+    this.#puts = new Puts(options)
   }
 
   /** How long a put takes, milliseconds; a moving average. */
   get putMs(): number {
-    return this.#putMs
+    return this.#puts.usualMs
   }
 
   /** Queues a proposal. It keeps its place among this instance's proposals. */
@@ -136,8 +139,7 @@ export class Committer {
 
   /** How long puts have been failing, and why; undefined while they succeed. */
   failure(): { forMs: number; reason: string } | undefined {
-    if (this.#failingSince === undefined) return undefined
-    return { forMs: this.#options.clock.monotonic() - this.#failingSince, reason: this.#lastFailure }
+    return this.#puts.failure()
   }
 
   /** The bytes of a part of ours that is being applied; undefined if it is not one of this process. */
@@ -162,7 +164,7 @@ export class Committer {
       const { writer, observer, clock, random } = this.#options
       if (entry.writer !== writer) {
         observer.conflict()
-        this.#notBefore = clock.monotonic() + random.next() * this.#putMs
+        this.#notBefore = clock.monotonic() + random.next() * this.putMs
       }
       // A part may have been placed again meanwhile.
       for (const pending of placement.own) if (pending.sequence === sequence) pending.sequence = 0
@@ -229,13 +231,13 @@ export class Committer {
         return
       }
       if (this.#queue.length > 0 && this.#isReadyForPart()) this.#flushIfDue(now)
-      const isCrowded = traffic.isCrowded(this.#putMs, this.#quietMs())
+      const isCrowded = traffic.isCrowded(this.putMs, this.#quietMs())
       if (!(isCrowded ? this.#storeInLane(now) : this.#storeInLedger())) return
     }
   }
 
   #quietMs(): number {
-    return Math.max(quietMsMin, quietPuts * this.#putMs)
+    return Math.max(quietMsMin, quietPuts * this.putMs, quietFlushes * this.#options.flushIntervalMs)
   }
 
   /**
@@ -321,13 +323,27 @@ export class Committer {
       if (placement.foreign.length > 0 && bytes > flushBytes) break
       placement.foreign.push(part)
     }
-    if (placement.own.length === 0 && placement.foreign.length === 0) return false
+    if (placement.own.length === 0 && !this.#mayCarry(placement.foreign, bytes)) return false
     const sequence = Math.max(this.#place, fold.next)
     this.#place = sequence + 1
     for (const pending of placement.own) pending.sequence = sequence
     for (const part of placement.foreign) this.#placedForeign.set(nameOf(part), sequence)
     this.#placements.set(sequence, placement)
     this.#underWay(this.#putInLedger(sequence, placement))
+    return true
+  }
+
+  /** Whether parts of others alone are to become an entry now: it costs a put, as one with a part of our own does. */
+  #mayCarry(parts: readonly Part[], bytes: number): boolean {
+    if (parts.length === 0) return false
+    const { clock, flushIntervalMs, flushBytes } = this.#options
+    const now = clock.monotonic()
+    const waitMs = this.#lastFlushAt + flushIntervalMs - now
+    if (waitMs > 0 && bytes < flushBytes) {
+      this.#pumpAfter(waitMs)
+      return false
+    }
+    this.#lastFlushAt = now
     return true
   }
 
@@ -352,7 +368,8 @@ export class Committer {
     parts.push(...placement.foreign)
     const head = encodeHead(writer, parts)
     const since = fence.moment()
-    const outcome = await this.#put(entryKey(ledger, sequence), [head, ...inline], () => fold.has(sequence))
+    const isMoot = () => this.#isStopped || fold.has(sequence)
+    const outcome = await this.#puts.put(entryKey(ledger, sequence), [head, ...inline], isMoot)
     placement.isAnswered = true
     if (outcome === 'created') {
       observer.entryStored(
@@ -368,32 +385,11 @@ export class Committer {
     const { ledger, writer } = this.#options
     const { part, content } = pending
     const head = encodeHead(writer, [part])
-    const isMoot = () => !this.#pending.has(part.index)
+    const isMoot = () => this.#isStopped || !this.#pending.has(part.index)
     // Nobody else writes under this name: if it exists, it is what an earlier attempt stored.
-    await this.#put(laneKey(ledger, writer, part.index), [head, ...content.body], isMoot)
+    await this.#puts.put(laneKey(ledger, writer, part.index), [head, ...content.body], isMoot)
     pending.lane = 'stored'
     pending.lanePosition = head.length
-  }
-
-  async #put(key: string, body: readonly Buffer[], isMoot: () => boolean) {
-    const { store, clock, random, log } = this.#options
-    const onFailure = (error: StoreError) => this.#putFailed(error)
-    const ends = () => isMoot() || this.#isStopped
-    const since = clock.monotonic()
-    const outcome = await putUntilAnswered({ store, clock, random, log, key, body, isMoot: ends, onFailure })
-    if (outcome !== 'moot') {
-      // Also when the place was taken: who always loses must learn that it competes.
-      const ms = clock.monotonic() - since
-      this.#putMs = this.#putMs === 0 ? ms : this.#putMs + (ms - this.#putMs) * 0.1
-      this.#failingSince = undefined
-    }
-    return outcome
-  }
-
-  #putFailed(error: StoreError): void {
-    this.#options.observer.putFailed()
-    this.#failingSince ??= this.#options.clock.monotonic()
-    this.#lastFailure = error.message
   }
 }
 

@@ -5,11 +5,13 @@ import type { ObjectStore } from '../store/object-store.js'
 import type { State } from '../views/state.js'
 import { decodeEntry, headLength, type Part } from './entry.js'
 import { laneKey, writerKey } from './keys.js'
+import { Rate } from './rate.js'
 
 /** The first read of a lane's object asks for so many bytes: its head, and its body too if it is small. */
 const firstReadBytes = 64 * 1024
-/** Places of one lane asked for at once, while it is busy. */
-const aheadMax = 4
+/** Places of one lane asked for at once, at most; as many as its writer fills in so long, milliseconds, and one more. */
+const aheadMax = 8
+const aheadMs = 50
 /** A lane that gave something lately is looked at this often, another one once a second, milliseconds. */
 const hotMs = 15
 const hotForMs = 2_000
@@ -18,8 +20,13 @@ const coldMs = 1_000
 const idleMs = 50
 /** New writers are looked for this often, milliseconds. */
 const writersMs = 500
-/** A writer that wrote nothing for so long, by its own clock, is not looked at any more: it must speak up itself. */
+/**
+ * A writer that wrote nothing for so long, by its own clock, is looked at this seldom only, and in the end not at all:
+ * it must speak up itself. Milliseconds.
+ */
 const silentMs = 60 * 60_000
+const silentLookMs = 30_000
+const goneMs = 24 * 60 * 60_000
 /** Writers numbered just below this one that may be there without having written yet. */
 const youngWriters = 16
 
@@ -47,6 +54,10 @@ interface Lane {
   seenIndex: number
   lastFoundAt: number
   lastAskedAt: number
+  /** Parts found. */
+  rate: Rate
+  /** When this instance came to know it, by its own wall clock. */
+  knownSinceMs: number
 }
 
 /**
@@ -66,6 +77,7 @@ export class Lanes {
     this.#options = options
     this.#lastWriter = options.writer
     for (let young = Math.max(1, options.writer - youngWriters); young < options.writer; young++) this.#add(young)
+    for (const writer of options.state.writers.all()) this.noteWriter(writer)
   }
 
   /** Looks now and then, as long as it is wanted. */
@@ -80,10 +92,13 @@ export class Lanes {
     this.#isClosed = true
   }
 
-  /** A writer is there: it has a lane. */
+  /** A writer is there, and so are those numbered below it: numbers are given in their order. Each has a lane. */
   noteWriter(writer: number): void {
     if (writer !== this.#options.writer && !this.#lanes.has(writer)) this.#add(writer)
-    if (writer > this.#lastWriter) this.#lastWriter = writer
+    while (this.#lastWriter < writer) {
+      this.#lastWriter++
+      if (!this.#lanes.has(this.#lastWriter)) this.#add(this.#lastWriter)
+    }
   }
 
   /** The parts that may take effect next, writer by writer in their order. */
@@ -109,6 +124,8 @@ export class Lanes {
       seenIndex: this.#options.state.writers.lastIndex(writer),
       lastFoundAt: never,
       lastAskedAt: never,
+      rate: new Rate(),
+      knownSinceMs: this.#options.clock.now(),
     })
   }
 
@@ -117,7 +134,8 @@ export class Lanes {
     const now = clock.monotonic()
     if (now - this.#lastWriterAskedAt >= writersMs) this.#askForWriter(now)
     for (const [writer, lane] of this.#lanes) {
-      if (state.writers.isRetired(writer) || this.#isSilent(writer)) {
+      const silenceMs = clock.now() - (state.writers.lastTimeMs(writer) ?? lane.knownSinceMs)
+      if (state.writers.isRetired(writer) || silenceMs > goneMs) {
         this.#lanes.delete(writer)
         continue
       }
@@ -127,17 +145,13 @@ export class Lanes {
         lane.lastFoundAt = now
       }
       const isHot = now - lane.lastFoundAt < hotForMs
-      if (!isHot && now - lane.lastAskedAt < coldMs) continue
+      if (!isHot && now - lane.lastAskedAt < (silenceMs > silentMs ? silentLookMs : coldMs)) continue
       lane.lastAskedAt = now
       let next = lastIndex + 1
       while (lane.found.has(next)) next++
-      for (let index = next; index < next + (isHot ? aheadMax : 1); index++) this.#ask(writer, lane, index)
+      const ahead = Math.min(aheadMax, 1 + Math.ceil((lane.rate.perSecond(now) * aheadMs) / 1_000))
+      for (let index = next; index < next + ahead; index++) this.#ask(writer, lane, index)
     }
-  }
-
-  #isSilent(writer: number): boolean {
-    const lastMs = this.#options.state.writers.lastTimeMs(writer)
-    return lastMs !== undefined && this.#options.clock.now() - lastMs > silentMs
   }
 
   #ask(writer: number, lane: Lane, index: number): void {
@@ -148,6 +162,7 @@ export class Lanes {
         if (part === undefined || index <= this.#options.state.writers.lastIndex(writer)) return
         lane.found.set(index, part)
         lane.lastFoundAt = this.#options.clock.monotonic()
+        lane.rate.count(lane.lastFoundAt)
         this.#options.onFound()
         // Where one is there may be more.
         if (this.#options.isWanted()) this.#ask(writer, lane, index + 1)

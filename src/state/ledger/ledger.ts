@@ -35,6 +35,8 @@ export interface LedgerSettings extends CommitterSettings {
 
 export interface LedgerOptions {
   store: ObjectStore
+  /** The store for what nobody waits for: snapshots. */
+  upkeepStore: ObjectStore
   clock: Clock
   random: Random
   log: Log
@@ -42,6 +44,8 @@ export interface LedgerOptions {
   settings: LedgerSettings
   /** Takes record bytes that this instance has in memory anyway: just written, or read with an entry's head. */
   keepBytes(object: ObjectRef, position: number, pieces: readonly Buffer[]): void
+  /** So many bytes of records in that object were ordered. */
+  recordsOrdered?(object: ObjectRef, bytes: number): void
   /** The ledger can be neither followed nor written any more (corrupt, of a later format): the process must stop. */
   onFatal(error: Error): void
 }
@@ -60,6 +64,8 @@ const entriesWorthASnapshot = 200
 /** One ordered log of commands in the store, and the state folded from it. */
 export class Ledger implements Proposer {
   readonly writer: number
+  /** Whether somebody waits for what others write: whoever knows replaces it. */
+  isAwaited: () => boolean = () => true
   readonly #options: LedgerOptions
   readonly #fence: Fence
   readonly #fold: Fold
@@ -107,6 +113,7 @@ export class Ledger implements Proposer {
       ledger: ledgerNumber,
       pollIntervalMs: settings.pollIntervalMs,
       isPutting: (sequence) => this.#committer.isPutting(sequence),
+      isAwaited: () => this.isAwaited(),
       bodyRead: (sequence, position, body) => options.keepBytes({ writer: 0, number: sequence }, position, [body]),
       onFatal,
     })
@@ -210,6 +217,7 @@ export class Ledger implements Proposer {
 
   /** A part took effect: who proposed its commands is answered, once the entry is applied, and its bytes are kept. */
   partApplied(part: Part, outcomes: unknown[], body: BodyPlace): void {
+    this.#options.recordsOrdered?.(body, part.bodyLength)
     if (part.writer !== this.writer) return
     const pieces = this.#committer.bodyOf(part.index)
     if (pieces !== undefined && pieces.length > 0) this.#options.keepBytes(body, body.position, pieces)
@@ -268,11 +276,11 @@ export class Ledger implements Proposer {
   }
 
   async #storeSnapshot(sequence: number): Promise<void> {
-    const { store, clock, observer } = this.#options
+    const { upkeepStore, clock, observer } = this.#options
     const since = clock.monotonic()
     const { pieces, bytes, longestMs, totalMs } = await encodeSnapshot(this.state, sequence, clock)
     this.#snapshotNotBefore = since + totalMs * snapshotPause
-    await storeSnapshot(store, ledgerNumber, sequence, pieces)
+    await storeSnapshot(upkeepStore, ledgerNumber, sequence, pieces)
     this.#snapshotSequence = sequence
     observer.snapshotStored(longestMs / 1_000, (clock.monotonic() - since) / 1_000, bytes)
   }

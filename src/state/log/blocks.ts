@@ -1,87 +1,220 @@
 import { CorruptObjectError } from '../../base/errors.js'
 import type { ByteRange, ObjectStore } from '../store/object-store.js'
 
+/** Blocks of one object that stand side by side are read with one request of up to so many bytes. */
+const readBytesMax = 4 * 1024 * 1024
+/** What is less than this share of its block is copied out of it. */
+const pinnedShare = 8
+
+export interface BlocksOptions {
+  store: ObjectStore
+  /** Bytes that are kept. */
+  bytesMax: number
+  /** Bytes that readers may have asked for ahead of what they need at once, all of them together. */
+  aheadBytesMax: number
+}
+
+/** Bytes that a reader waits for. */
+export interface BlockRead {
+  /** @throws StoreError, CorruptObjectError; see `Blocks.read`. */
+  bytes: Promise<Buffer>
+  /** The reader is done with the bytes, or does not want them any more. To be called once. */
+  release(): void
+}
+
+interface Block {
+  name: string
+  range: ByteRange
+  bytes: Promise<Buffer>
+  settle: { resolve(bytes: Buffer): void; reject(error: unknown): void } | undefined
+  /** Bytes it takes: a guess until they are here. */
+  size: number
+  isHere: boolean
+  /** Readers that wait for it or use it. */
+  readers: number
+}
+
 /**
  * Bytes of stored objects, kept as they were read, so that a reader that goes on, and others after it, find what the
- * last read brought. Where a request is paid for, objects are read in large aligned blocks, whatever is asked for;
- * elsewhere just what is asked for. Readers that want what is just being read share that read. Least recently used
- * blocks go.
+ * last read brought. Readers that want what is just being read share that read, however many they are. Least recently
+ * used blocks go. What readers hold is bounded too: who asks for more ahead of its need than there is room for is refused.
  */
 export class Blocks {
   readonly #store: ObjectStore
-  readonly #alignment: number | undefined
   readonly #bytesMax: number
-  /** In the order of their last use. */
-  readonly #blocks = new Map<string, Buffer>()
-  readonly #reads = new Map<string, Promise<Buffer>>()
+  readonly #aheadBytesMax: number
+  /** Here or being read, in the order of their last use. */
+  readonly #blocks = new Map<string, Block>()
+  /** Blocks to be read, by object, once all that are wanted together are known. */
+  #wanted: Map<string, Block[]> | undefined
+  /** How large the last blocks turned out to be, on average: objects may be much smaller than a block. */
+  #usualBytes = 0
   /** Bytes kept now. */
   bytes = 0
+  /** Bytes that readers wait for or use. */
+  heldBytes = 0
 
-  constructor(options: { store: ObjectStore; alignment: number | undefined; bytesMax: number }) {
+  constructor(options: BlocksOptions) {
     this.#store = options.store
-    this.#alignment = options.alignment
     this.#bytesMax = options.bytesMax
+    this.#aheadBytesMax = options.aheadBytesMax
   }
 
   /**
-   * Reads a range of an object in one piece.
-   * @throws StoreError if the store fails.
-   * @throws CorruptObjectError if the object is missing or ends before the range does.
+   * Reads a range of an object in one piece. With `alignment` the object is read in blocks of that size, whatever is asked
+   * for; without it just the range is. `isAhead`: it is not needed yet; undefined if there is no room for it.
+   * The bytes' promise rejects with StoreError if the store fails, with CorruptObjectError if the object is missing
+   * or ends before the range does.
    */
-  async read(key: string, position: number, length: number): Promise<Buffer> {
-    const wanted = this.#blocksOf(position, length)
-    const blocks = await Promise.all(wanted.map((block) => this.#block(key, block)))
-    const start = position - (wanted[0]?.position ?? 0)
-    const [only] = blocks
-    const whole = blocks.length === 1 && only !== undefined ? only : Buffer.concat(blocks)
-    if (whole.length < start + length)
-      throw new CorruptObjectError(`${key} ends before byte ${position + length}, where record batches are to be`)
-    return whole.subarray(start, start + length)
+  read(
+    key: string,
+    range: ByteRange,
+    { alignment, isAhead = false }: { alignment?: number | undefined; isAhead?: boolean } = {},
+  ): BlockRead | undefined {
+    const places = placesOf(range, alignment)
+    if (isAhead && this.heldBytes + this.#cost(key, places) > this.#aheadBytesMax) return undefined
+    const blocks = places.map((place) => this.#take(key, place))
+    return {
+      bytes: this.#assembled(key, range, blocks),
+      release: () => {
+        for (const block of blocks) {
+          block.readers--
+          if (block.readers === 0) this.heldBytes -= block.size
+        }
+      },
+    }
   }
 
   /** Whether a read of that range would need no I/O. */
-  has(key: string, position: number, length: number): boolean {
-    return this.#blocksOf(position, length).every((block) => this.#blocks.has(nameOf(key, block)))
+  has(key: string, range: ByteRange, alignment?: number): boolean {
+    return placesOf(range, alignment).every((place) => this.#blocks.get(nameOf(key, place))?.isHere === true)
   }
 
-  #blocksOf(position: number, length: number): ByteRange[] {
-    const size = this.#alignment
-    if (size === undefined) return [{ position, length }]
-    const blocks: ByteRange[] = []
-    for (let at = position - (position % size); at < position + length; at += size)
-      blocks.push({ position: at, length: size })
-    return blocks
+  async #assembled(key: string, { position, length }: ByteRange, blocks: readonly Block[]): Promise<Buffer> {
+    const [first] = blocks
+    const start = position - (first?.range.position ?? 0)
+    const pieces = blocks.length === 1 && first ? [await first.bytes] : await Promise.all(blocks.map((b) => b.bytes))
+    const [only] = pieces
+    const whole = pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces)
+    if (whole.length < start + length)
+      throw new CorruptObjectError(`${key} ends before byte ${position + length}, where record batches are to be`)
+    const bytes = whole.subarray(start, start + length)
+    // A small piece must not keep a large block in memory until it is sent.
+    return bytes.length * pinnedShare < whole.length ? Buffer.from(bytes) : bytes
   }
 
-  #block(key: string, block: ByteRange): Promise<Buffer> {
-    const name = nameOf(key, block)
-    const kept = this.#blocks.get(name)
-    if (kept !== undefined) {
+  /** The bytes that readers would hold in addition. */
+  #cost(key: string, places: readonly ByteRange[]): number {
+    let bytes = 0
+    for (const place of places) {
+      const block = this.#blocks.get(nameOf(key, place))
+      if (block === undefined) bytes += this.#guess(place)
+      else if (block.readers === 0) bytes += block.size
+    }
+    return bytes
+  }
+
+  #guess({ length }: ByteRange): number {
+    return this.#usualBytes === 0 ? length : Math.min(length, 2 * this.#usualBytes)
+  }
+
+  /** The block at that place, now held by one more reader; begins to read it if need be. */
+  #take(key: string, place: ByteRange): Block {
+    const name = nameOf(key, place)
+    let block = this.#blocks.get(name)
+    // The most recently used stands last.
+    if (block !== undefined) this.#blocks.delete(name)
+    else block = this.#wantedBlock(key, name, place)
+    this.#blocks.set(name, block)
+    if (block.readers === 0) this.heldBytes += block.size
+    block.readers++
+    return block
+  }
+
+  #wantedBlock(key: string, name: string, range: ByteRange): Block {
+    let settle: Block['settle']
+    const bytes = new Promise<Buffer>((resolve, reject) => {
+      settle = { resolve, reject }
+    })
+    // Whoever still wants it hears of it.
+    bytes.catch(() => undefined)
+    const block: Block = { name, range, bytes, settle, size: this.#guess(range), isHere: false, readers: 0 }
+    if (this.#wanted === undefined) {
+      this.#wanted = new Map()
+      queueMicrotask(() => this.#readWanted())
+    }
+    const ofObject = this.#wanted.get(key)
+    if (ofObject === undefined) this.#wanted.set(key, [block])
+    else ofObject.push(block)
+    return block
+  }
+
+  /** Begins to read all that was wanted at once, neighbours together. */
+  #readWanted(): void {
+    const wanted = this.#wanted
+    this.#wanted = undefined
+    for (const [key, blocks] of wanted ?? []) {
+      blocks.sort((a, b) => a.range.position - b.range.position)
+      for (let at = 0; at < blocks.length; ) {
+        const { position } = (blocks[at] as Block).range
+        const run: Block[] = []
+        let end = position
+        for (let block = blocks[at]; block !== undefined; block = blocks[++at]) {
+          const isNext = block.range.position === end && end + block.range.length - position <= readBytesMax
+          if (run.length > 0 && !isNext) break
+          run.push(block)
+          end = block.range.position + block.range.length
+        }
+        void this.#readRun(key, { position, length: end - position }, run)
+      }
+    }
+  }
+
+  async #readRun(key: string, range: ByteRange, run: readonly Block[]): Promise<void> {
+    try {
+      const object = await this.#store.get(key, range)
+      if (object === undefined)
+        throw new CorruptObjectError(`${key} is missing, though the ledger refers to it`, { isMissing: true })
+      for (const block of run) {
+        const start = block.range.position - range.position
+        this.#arrived(block, object.bytes.subarray(start, start + block.range.length))
+      }
+    } catch (error) {
+      for (const block of run) {
+        // The next one who wants it tries again.
+        this.#blocks.delete(block.name)
+        block.settle?.reject(error)
+      }
+    }
+    this.#evict()
+  }
+
+  #arrived(block: Block, bytes: Buffer): void {
+    this.#usualBytes += (bytes.length - this.#usualBytes) / (this.#usualBytes === 0 ? 1 : 8)
+    if (block.readers > 0) this.heldBytes += bytes.length - block.size
+    block.size = bytes.length
+    block.isHere = true
+    this.bytes += bytes.length
+    block.settle?.resolve(bytes)
+    block.settle = undefined
+  }
+
+  #evict(): void {
+    for (const [name, block] of this.#blocks) {
+      if (this.bytes <= this.#bytesMax) return
+      if (!block.isHere) continue
       this.#blocks.delete(name)
-      this.#blocks.set(name, kept)
-      return Promise.resolve(kept)
+      this.bytes -= block.size
     }
-    const underWay = this.#reads.get(name)
-    if (underWay !== undefined) return underWay
-    const read = this.#readBlock(key, name, block).finally(() => this.#reads.delete(name))
-    this.#reads.set(name, read)
-    return read
   }
+}
 
-  async #readBlock(key: string, name: string, block: ByteRange): Promise<Buffer> {
-    const object = await this.#store.get(key, block)
-    if (object === undefined) {
-      throw new CorruptObjectError(`${key} is missing, though the ledger refers to it`, { isMissing: true })
-    }
-    this.#blocks.set(name, object.bytes)
-    this.bytes += object.bytes.length
-    for (const [oldest, bytes] of this.#blocks) {
-      if (this.bytes <= this.#bytesMax) break
-      this.#blocks.delete(oldest)
-      this.bytes -= bytes.length
-    }
-    return object.bytes
-  }
+function placesOf({ position, length }: ByteRange, alignment: number | undefined): ByteRange[] {
+  if (alignment === undefined) return [{ position, length }]
+  const places: ByteRange[] = []
+  for (let at = position - (position % alignment); at < position + length; at += alignment)
+    places.push({ position: at, length: alignment })
+  return places
 }
 
 const nameOf = (key: string, { position, length }: ByteRange) => `${key}#${position}+${length}`

@@ -2,11 +2,18 @@ import { objectKey } from '../ledger/keys.js'
 import type { ObjectStore } from '../store/object-store.js'
 import type { Range } from '../views/ranges.js'
 import type { ObjectRef } from '../views/view.js'
-import { Blocks } from './blocks.js'
+import { type BlockRead, Blocks } from './blocks.js'
 import { RecentBytes } from './recent-bytes.js'
+import { RecentObjects } from './recent-objects.js'
 
-/** Blocks read from a store where a request is paid for, bytes. */
-const paidBlockBytes = 4 * 1024 * 1024
+/**
+ * Blocks in which entries and lanes' objects are read from a store where a request is paid for, bytes: in one piece, up
+ * to the default of `flush_bytes` and a head, since they hold many partitions side by side. Segments are of one
+ * partition: of them just the ranges are read that are wanted, those side by side together.
+ */
+const paidBlockBytes = (4 * 1024 + 256) * 1024
+/** Something is read ahead even by an instance without a cache, bytes. */
+const aheadBytesMin = 2 * paidBlockBytes
 
 /** How the caches did; `main` binds it to metrics. */
 export interface CacheObserver {
@@ -14,32 +21,67 @@ export interface CacheObserver {
   lookedUp(isHit: boolean): void
 }
 
-/** Gives the bytes of ranges: from memory if they are there, from the store otherwise. */
+/** A range's bytes, being read. */
+export interface RangeRead {
+  /** Whole batches in each piece. */
+  pieces: Promise<Buffer[]>
+  /** The reader is done with them, or does not want them any more. To be called once. */
+  release(): void
+}
+
+export interface LogBytesOptions {
+  /** The store for those who read what has just been written, and for those who don't. */
+  tail: ObjectStore
+  backfill: ObjectStore
+  ledger: number
+  cacheBytes: number
+  observer: CacheObserver
+}
+
+/**
+ * Gives the bytes of ranges: from memory if they are there, from the store otherwise. Half of the memory is for what this
+ * instance wrote itself, a quarter for what others wrote lately; who reads from the beginning has the last quarter, and
+ * so can't drive out what those at the tail are about to want.
+ */
 export class LogBytes {
   readonly #recent: RecentBytes
-  readonly #blocks: Blocks
+  readonly #recentObjects: RecentObjects
+  readonly #tail: Blocks
+  readonly #backfill: Blocks
+  readonly #isPaid: boolean
   readonly #observer: CacheObserver
   readonly #ledger: number
 
-  constructor(options: { store: ObjectStore; ledger: number; cacheBytes: number; observer: CacheObserver }) {
-    const { store, cacheBytes, ledger, observer } = options
+  constructor({ tail, backfill, cacheBytes, ledger, observer }: LogBytesOptions) {
     this.#ledger = ledger
     this.#observer = observer
+    this.#isPaid = tail.kind === 'paid'
     this.#recent = new RecentBytes(cacheBytes / 2)
-    this.#blocks = new Blocks({
-      store,
-      alignment: store.kind === 'paid' ? paidBlockBytes : undefined,
-      bytesMax: cacheBytes / 2,
-    })
+    this.#recentObjects = new RecentObjects(cacheBytes / 4)
+    const bytesMax = cacheBytes / 4
+    const aheadBytesMax = Math.max(aheadBytesMin, cacheBytes / 2)
+    this.#tail = new Blocks({ store: tail, bytesMax, aheadBytesMax })
+    this.#backfill = new Blocks({ store: backfill, bytesMax, aheadBytesMax })
   }
 
   /** Bytes in memory now. */
   get bytes(): number {
-    return this.#recent.bytes + this.#blocks.bytes
+    return this.#recent.bytes + this.#tail.bytes + this.#backfill.bytes
   }
 
+  /** Bytes that readers wait for or use, besides those that are kept anyway. */
+  get heldBytes(): number {
+    return this.#tail.heldBytes + this.#backfill.heldBytes
+  }
+
+  /** Takes bytes that this instance has in memory anyway. */
   keep(object: ObjectRef, position: number, pieces: readonly Buffer[]): void {
     this.#recent.keep(object, position, pieces)
+  }
+
+  /** Records of that object were ordered: the tail is there now. */
+  ordered(object: ObjectRef, bytes: number): void {
+    this.#recentObjects.add(object, bytes)
   }
 
   /** A range's bytes, if all are in memory as they were written or followed. Each piece is whole batches. */
@@ -50,13 +92,41 @@ export class LogBytes {
   }
 
   /**
+   * Begins to read a range. `isAhead`: the reader does not need it yet; undefined if too much is being read ahead.
+   * The promise rejects with StoreError if the store fails, with CorruptObjectError if it lost the bytes.
+   */
+  begin(topicId: string, partition: number, range: Range, isAhead: true): RangeRead | undefined
+  begin(topicId: string, partition: number, range: Range, isAhead?: false): RangeRead
+  begin(topicId: string, partition: number, range: Range, isAhead = false): RangeRead | undefined {
+    const key = objectKey(this.#ledger, topicId, partition, range)
+    const alignment = this.#isPaid && range.writer >= 0 ? paidBlockBytes : undefined
+    const isKeptAtTail = this.#tail.has(key, range, alignment)
+    const blocks = isKeptAtTail || this.#recentObjects.has(range) ? this.#tail : this.#backfill
+    const isHit = isKeptAtTail || blocks.has(key, range, alignment)
+    const read = blocks.read(key, range, { alignment, isAhead })
+    if (read === undefined) return undefined
+    this.#observer.lookedUp(isHit)
+    return inPieces(read)
+  }
+
+  /**
    * A range's bytes. Each piece is whole batches.
    * @throws StoreError if the store fails.
    * @throws CorruptObjectError if the store lost them.
    */
   async read(topicId: string, partition: number, range: Range): Promise<Buffer[]> {
-    const key = objectKey(this.#ledger, topicId, partition, range)
-    this.#observer.lookedUp(this.#blocks.has(key, range.position, range.length))
-    return [await this.#blocks.read(key, range.position, range.length)]
+    const { pieces, release } = this.begin(topicId, partition, range)
+    try {
+      return await pieces
+    } finally {
+      release()
+    }
   }
+}
+
+function inPieces({ bytes, release }: BlockRead): RangeRead {
+  const pieces = bytes.then((whole) => [whole])
+  // Who reads ahead may never come to want it.
+  pieces.catch(() => undefined)
+  return { pieces, release }
 }

@@ -17,6 +17,7 @@ export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
   const { state } = ledger
   const watchers = new PartitionWatchers()
   ledger.listen({ partitionChanged: (topicId, partition) => watchers.changed(topicId, partition) })
+  ledger.isAwaited = () => watchers.isAwaited
   const logOf = (topicId: TopicId, partition: number) => state.partitions.get(topicId, partition)
   const current = {
     isCurrent: (log: PartitionLog) => logOf(log.topicId, log.partition) === log,

@@ -11,7 +11,7 @@ import {
 import type { ReadOptions, ReadResult } from '../cluster.js'
 import type { PartitionLog } from '../views/partition-log.js'
 import type { Range } from '../views/ranges.js'
-import type { LogBytes } from './log-bytes.js'
+import type { LogBytes, RangeRead } from './log-bytes.js'
 
 /** Batches up to this size are copied, so that a fetch of many small ones does not become a list of many pieces, bytes. */
 const copiedBytesMax = 8 * 1024
@@ -79,42 +79,59 @@ export async function readBatches(
 ): Promise<ReadResult> {
   const result = new Batches(options)
   const reads: Reads = new Map()
-  for (let next = offset; !result.isFull && next < log.endOffset; ) {
-    const index = log.ranges.find(next)
-    if (index >= log.ranges.length) break
-    const range = log.ranges.at(index)
-    let pieces = bytes.find(range)
-    if (pieces === undefined) {
-      if (!reads.has(nameOf(range))) {
-        if (reads.size >= storeReadsMax) break
-        readAhead(bytes, log, index, options.bytesMax - result.bytes, reads)
+  let storeReads = 0
+  try {
+    for (let next = offset; !result.isFull && next < log.endOffset; ) {
+      const index = log.ranges.find(next)
+      if (index >= log.ranges.length) break
+      const range = log.ranges.at(index)
+      const name = nameOf(range)
+      let pieces = bytes.find(range)
+      if (pieces === undefined) {
+        if (!reads.has(name)) {
+          if (storeReads >= storeReadsMax) break
+          storeReads += readAhead(bytes, log, index, options.bytesMax - result.bytes, reads)
+        }
+        pieces = (await reads.get(name)?.pieces) ?? []
       }
-      pieces = (await reads.get(nameOf(range))) ?? []
+      for (const batch of placedBatches(range, pieces)) {
+        if (batch.lastOffset < next) continue
+        if (!result.add(batch)) break
+      }
+      reads.get(name)?.release()
+      reads.delete(name)
+      next = range.endOffset
     }
-    for (const batch of placedBatches(range, pieces)) {
-      if (batch.lastOffset < next) continue
-      if (!result.add(batch)) break
-    }
-    next = range.endOffset
+  } finally {
+    for (const read of reads.values()) read.release()
   }
   return result.finish()
 }
 
 /** By the ranges' names: while one waits for them, others may take their places. */
-type Reads = Map<string, Promise<Buffer[]>>
+type Reads = Map<string, RangeRead>
 const nameOf = ({ writer, number, position, length }: Range) => `${writer}/${number}/${position}+${length}`
 
-/** Begins to read ranges from `index` on, at least one, up to so many bytes. Each is awaited by who needs it. */
-function readAhead(bytes: LogBytes, log: PartitionLog, index: number, bytesMax: number, reads: Reads): void {
-  let length = 0
-  for (let at = index; at < Math.min(index + rangesAhead, log.ranges.length); at++) {
+/**
+ * Begins to read ranges from `index` on, at least one, up to so many bytes, and as long as there is room for what is read
+ * ahead. Each is awaited by who needs it. How many it began.
+ */
+function readAhead(bytes: LogBytes, log: PartitionLog, index: number, bytesMax: number, reads: Reads): number {
+  const { topicId, partition } = log
+  const first = log.ranges.at(index)
+  reads.set(nameOf(first), bytes.begin(topicId, partition, first))
+  let length = first.length
+  let begun = 1
+  for (let at = index + 1; at < Math.min(index + rangesAhead, log.ranges.length); at++) {
     const range = log.ranges.at(at)
     length += range.length
-    if (at > index && (length > bytesMax || reads.has(nameOf(range)))) return
-    const read = bytes.read(log.topicId, log.partition, range)
-    read.catch(() => undefined)
+    if (length > bytesMax || reads.has(nameOf(range))) break
+    const read = bytes.begin(topicId, partition, range, true)
+    if (read === undefined) break
     reads.set(nameOf(range), read)
+    begun++
   }
+  return begun
 }
 
 /** Collects batches for a reader, each with its offset filled in. */

@@ -4,6 +4,11 @@ import type { TopicId, TopicPartition } from '../cluster.js'
 export class PartitionWatchers {
   readonly #wakes = new Map<TopicId, Map<number, Set<() => void>>>()
 
+  /** Whether anybody waits. */
+  get isAwaited(): boolean {
+    return this.#wakes.size > 0
+  }
+
   /** Calls `wake` whenever one of the partitions changes; returns how to stop. */
   watch(partitions: readonly TopicPartition[], wake: () => void): () => void {
     for (const { topicId, partition } of partitions) {

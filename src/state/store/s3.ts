@@ -27,7 +27,7 @@ export interface S3StoreOptions {
   forcePathStyle?: boolean
   /** By default the standard AWS sources: environment, configuration files, container and instance roles. */
   credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
-  /** Connections at once. */
+  /** Connections at once; `purposes.ts` shares them out. */
   socketsMax?: number
   connectionTimeoutMs?: number
   /** From the request's first byte to the answer's head, and between two bytes of the answer's body. */
@@ -220,7 +220,12 @@ function placeOf(url: string): { bucket: string; prefix: string } {
 }
 
 function clientConfigOf(options: S3StoreOptions): S3ClientConfig {
-  const { environment = process.env, socketsMax = 64, connectionTimeoutMs = 3_000, requestTimeoutMs = 10_000 } = options
+  const {
+    environment = process.env,
+    socketsMax = 128,
+    connectionTimeoutMs = 3_000,
+    requestTimeoutMs = 10_000,
+  } = options
   const endpoint = options.endpoint ?? environment.AWS_ENDPOINT_URL_S3 ?? environment.AWS_ENDPOINT_URL
   const region =
     options.region ?? environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION ?? (endpoint ? 'us-east-1' : undefined)
