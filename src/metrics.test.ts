@@ -118,6 +118,7 @@ test('what happens in ledger, store and cache is counted', async () => {
     'heraclitus_topics 0',
     'heraclitus_partitions 0',
     'heraclitus_groups 0',
+    'heraclitus_writers 0',
     'heraclitus_cache_bytes 4096',
     'heraclitus_read_bytes 512',
     'heraclitus_store_hedges_total{operation="put",first="second"} 1',

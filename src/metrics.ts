@@ -297,4 +297,9 @@ function sampleCluster(metrics: Metrics, cluster: OpenCluster): void {
     sumOfLogs((log) => log.ranges.length),
   )
   gauge('heraclitus_groups', 'Consumer groups.', () => state.groups.size)
+  gauge(
+    'heraclitus_writers',
+    'Process starts that the state remembers: of the last trim_grace_ms, and those that live.',
+    () => state.writers.size,
+  )
 }

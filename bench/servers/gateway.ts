@@ -21,7 +21,8 @@ export interface GatewayOptions {
   environment?: Readonly<Record<string, string>>
 }
 
-const program = fileURLToPath(new URL('../../src/cli/heraclitus.js', import.meta.url))
+/** What starts a gateway of this build. */
+export const gatewayProgram = fileURLToPath(new URL('../../src/cli/heraclitus.js', import.meta.url))
 const profiled = new URL('../profiled.js', import.meta.url).href
 
 /** Starts this build's gateway on an empty directory and waits until it answers. */
@@ -31,7 +32,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const port = await freePort()
   const { HERACLITUS_CONFIG: _, ...inherited } = process.env
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [...(isProfiled ? ['--import', profiled] : []), program], {
+  const child = spawn(process.execPath, [...(isProfiled ? ['--import', profiled] : []), gatewayProgram], {
     cwd: storage, // so that nobody's config.toml is read
     stdio: ['ignore', 'pipe', 'pipe', ...(isProfiled ? (['ipc'] as const) : [])],
     env: {

@@ -19,6 +19,8 @@ export interface S3Server {
   accessKey: string
   secretKey: string
   bucket: string
+  /** Each bucket is a folder in this one, each object a file of its name. */
+  folder: string
   /** What a process needs in its environment to use the server. */
   environment: Record<string, string>
   /** Kills the server (SIGKILL), waits `downMs`, and starts it again on the same port and folder. */
@@ -95,6 +97,7 @@ export async function startS3Server(): Promise<S3Server | NoS3Server> {
     region,
     ...access,
     bucket,
+    folder,
     environment: {
       AWS_ENDPOINT_URL: endpoint,
       AWS_REGION: region,

@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/base/clock.js'
 import type { TopicId } from '../../src/state/cluster.js'
 import { entryKey, numberOfKey, snapshotKey, snapshotsPrefix } from '../../src/state/ledger/keys.js'
-import { decodeSnapshot, encodeSnapshot } from '../../src/state/ledger/snapshot.js'
+import { decodeSnapshot, encodeSnapshot } from '../../src/state/ledger/snapshot-bytes.js'
 import { LogBytes } from '../../src/state/log/log-bytes.js'
 import { readBatches } from '../../src/state/log/reader.js'
 import type { OpenCluster } from '../../src/state/open-cluster.js'

@@ -14,6 +14,8 @@ export class ReferenceFold {
   readonly #rules: CommandRules | undefined
   readonly #history: History | undefined
   readonly #lastIndexes = new Map<number, number>()
+  /** Whoever is numbered below this and has no index is never heard. */
+  #writersFrom = 0
 
   /** With a history, commands and outcomes are checked as well; from the beginning only. */
   constructor(history: History | undefined, state = emptyState(), sequence = 0) {
@@ -42,11 +44,21 @@ export class ReferenceFold {
   #takesEffect({ writer, index, timeMs }: Part): boolean {
     const isAdmitted = this.state.writers.admit(writer, index, timeMs)
     if (this.#history === undefined) return isAdmitted
-    const isNext = index === (this.#lastIndexes.get(writer) ?? 0) + 1
+    const never = Number.POSITIVE_INFINITY
+    const lastIndex = this.#lastIndexes.get(writer) ?? (writer < this.#writersFrom ? never : 0)
+    const isNext = index === lastIndex + 1
     if (isNext !== isAdmitted)
       this.#history.violation('writer-index rule', `part ${index} of writer ${writer} in entry ${this.sequence}`)
     if (isNext) this.#lastIndexes.set(writer, index)
     return isNext
+  }
+
+  #forget({ writers }: CommandOf<'forgetWriters'>): void {
+    for (const [writer, lastIndex] of writers) {
+      if (this.#lastIndexes.get(writer) !== lastIndex) continue
+      this.#lastIndexes.set(writer, Number.POSITIVE_INFINITY)
+      this.#writersFrom = Math.max(this.#writersFrom, writer + 1)
+    }
   }
 
   #applyPart(part: Part, body: { writer: number; number: number; position: number }): void {
@@ -65,6 +77,7 @@ export class ReferenceFold {
         this.#rules?.before(this.state, kind, command)
         const outcome = applyCommand(this.state, kind, command, place, noEvents)
         this.#rules?.after(this.state, kind, command, outcome, place)
+        if (kind === 'forgetWriters') this.#forget(command as CommandOf<'forgetWriters'>)
       } catch (error) {
         this.#history?.violation('apply', `${kind} in entry ${this.sequence}: ${messageOf(error)}`)
       }

@@ -24,7 +24,7 @@ function asObject({ state, ...found }: Inspection, store: ObjectStore) {
     topics: topics.length,
     partitions: topics.reduce((sum, topic) => sum + topic.partitionCount, 0),
     groups: state.groups.size,
-    writers: [...state.writers.all()].length,
+    writers: state.writers.size,
     commands: state.position,
   }
 }
@@ -36,7 +36,7 @@ function asText(found: Inspection, store: ObjectStore): string {
     ['cluster', `${facts.clusterId}, format ${facts.format}`],
     ['entries', facts.lastSequence === 0 ? 'none' : `${facts.firstSequence} to ${facts.lastSequence}`],
     ['snapshot', facts.snapshotSequence === 0 ? 'none' : `after entry ${facts.snapshotSequence}`],
-    ['writers', `${facts.writers} (process starts that wrote)`],
+    ['writers', `${facts.writers} (process starts that wrote and are not forgotten)`],
     ['state', `${facts.topics} topics, ${facts.partitions} partitions, ${facts.groups} groups`],
     ['', `${facts.commands} commands applied`],
   ]

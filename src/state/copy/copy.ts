@@ -12,7 +12,7 @@ import {
   writerKey,
   writersPrefix,
 } from '../ledger/keys.js'
-import { encodeSnapshot } from '../ledger/snapshot.js'
+import { encodeSnapshot } from '../ledger/snapshot-bytes.js'
 import type { OwnedRange } from '../log/ranges-by-object.js'
 import { joinByKey } from '../store/join.js'
 import type { ObjectStore } from '../store/object-store.js'

@@ -78,11 +78,13 @@ function parse(bytes: Buffer, url: string): ClusterIdentity {
 }
 
 /**
- * Claims a writer number that nobody had before: the smallest not yet taken. A claim of unknown outcome is left
- * alone, since it cannot be told from somebody else's; the next number does as well.
+ * Claims a writer number that nobody had before: the smallest that is above all that are taken, and above `known`, the
+ * highest that has written. A claim of unknown outcome is left alone, since it cannot be told from somebody else's; the
+ * next number does as well. Claims are deleted, but for the highest: `store` must be fenced, so that whoever looked
+ * before a number was taken does not find it free after its claim was deleted (docs/decisions/0004-forgetting-writers.md).
  */
-export async function claimWriter(store: ObjectStore, ledger: number, random: Random): Promise<number> {
-  let last = 0
+export async function claimWriter(store: ObjectStore, ledger: number, random: Random, known: number): Promise<number> {
+  let last = known
   for await (const object of store.list(writersPrefix(ledger))) last = Math.max(last, numberOfKey(object.key))
   const body = Buffer.from(random.hex(8))
   let failure: StoreError | undefined

@@ -16,8 +16,6 @@ const aheadMs = 50
 const hotMs = 15
 const hotForMs = 2_000
 const coldMs = 1_000
-/** Whether it has to look at all is asked this often, milliseconds. */
-const idleMs = 50
 /** New writers are looked for this often, milliseconds. */
 const writersMs = 500
 /**
@@ -71,6 +69,7 @@ export class Lanes {
   #lastWriter: number
   #lastWriterAskedAt = Number.NEGATIVE_INFINITY
   #isAskingForWriter = false
+  #isLooking = false
   #isClosed = false
 
   constructor(options: LanesOptions) {
@@ -80,12 +79,16 @@ export class Lanes {
     for (const writer of options.state.writers.all()) this.noteWriter(writer)
   }
 
-  /** Looks now and then, as long as it is wanted. */
-  start(): void {
-    if (this.#isClosed) return
-    const isWanted = this.#options.isWanted()
-    if (isWanted) this.#look()
-    this.#options.clock.after(isWanted ? hotMs : idleMs, () => this.start())
+  /** It may be wanted now: an entry of ours took effect. Looks now and then, until it is not wanted any more. */
+  wake(): void {
+    if (!this.#isLooking) this.#lookOn()
+  }
+
+  #lookOn(): void {
+    this.#isLooking = !this.#isClosed && this.#options.isWanted()
+    if (!this.#isLooking) return
+    this.#look()
+    this.#options.clock.after(hotMs, () => this.#lookOn())
   }
 
   close(): void {
@@ -104,8 +107,10 @@ export class Lanes {
   /** The parts that may take effect next, writer by writer in their order. */
   waiting(): Part[] {
     const parts: Part[] = []
+    const { writers } = this.#options.state
     for (const [writer, { found }] of this.#lanes) {
-      const last = this.#options.state.writers.lastIndex(writer)
+      if (writers.isForgotten(writer)) continue
+      const last = writers.lastIndex(writer)
       for (const index of found.keys()) if (index <= last) found.delete(index)
       for (let index = last + 1; ; index++) {
         const part = found.get(index)
@@ -116,12 +121,16 @@ export class Lanes {
     return parts
   }
 
+  /** With each that comes, those that are gone go: also where nobody looks into the lanes. */
   #add(writer: number): void {
+    const { writers } = this.#options.state
+    for (const known of this.#lanes.keys())
+      if (writers.isRetired(known) || writers.isForgotten(known)) this.#lanes.delete(known)
     const never = Number.NEGATIVE_INFINITY
     this.#lanes.set(writer, {
       found: new Map(),
       asking: new Set(),
-      seenIndex: this.#options.state.writers.lastIndex(writer),
+      seenIndex: writers.lastIndex(writer),
       lastFoundAt: never,
       lastAskedAt: never,
       rate: new Rate(),
@@ -134,8 +143,9 @@ export class Lanes {
     const now = clock.monotonic()
     if (now - this.#lastWriterAskedAt >= writersMs) this.#askForWriter(now)
     for (const [writer, lane] of this.#lanes) {
-      const silenceMs = clock.now() - (state.writers.lastTimeMs(writer) ?? lane.knownSinceMs)
-      if (state.writers.isRetired(writer) || silenceMs > goneMs) {
+      const { writers } = state
+      const silenceMs = clock.now() - (writers.lastTimeMs(writer) ?? lane.knownSinceMs)
+      if (writers.isRetired(writer) || writers.isForgotten(writer) || silenceMs > goneMs) {
         this.#lanes.delete(writer)
         continue
       }

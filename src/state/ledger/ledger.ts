@@ -19,7 +19,8 @@ import { Lanes } from './lanes.js'
 import type { LedgerObserver } from './observer.js'
 import type { AppendRequest, BatchNumbers } from './part-builder.js'
 import type { Proposer } from './proposer.js'
-import { encodeSnapshot, loadSnapshot, storeSnapshot } from './snapshot.js'
+import { loadSnapshot, storeSnapshot } from './snapshot.js'
+import { encodeSnapshot } from './snapshot-bytes.js'
 import { Traffic } from './traffic.js'
 
 export interface LedgerSettings extends CommitterSettings {
@@ -84,12 +85,12 @@ export class Ledger implements Proposer {
   static async open(options: LedgerOptions): Promise<Ledger> {
     const fence = new Fence(options.clock, options.settings.trimGraceMs ?? trimGraceDefaultMs)
     const { state, next } = await loadSnapshot(options.store, ledgerNumber, options.log)
-    const writer = await claimWriter(options.store, ledgerNumber, options.random)
+    const store = fenced(options.store, fence)
+    const writer = await claimWriter(store, ledgerNumber, options.random, state.writers.highest())
     const ledger = new Ledger(options, fence, state, next, writer)
     await ledger.#follower.confirmTail()
     ledger.#fold.events = ledger.#events
     ledger.#follower.start()
-    ledger.#lanes.start()
     options.log.info({ writer, snapshot: next - 1, entries: ledger.#fold.next - next }, 'ledger opened')
     return ledger
   }
@@ -227,8 +228,13 @@ export class Ledger implements Proposer {
   entryApplied(sequence: number, entry: DecodedEntry, isEffective: boolean): void {
     if (isEffective) this.#traffic.applied(entry.writer)
     for (const part of entry.parts) this.#lanes.noteWriter(part.writer)
+    if (isEffective && entry.writer === this.writer) this.#lanes.wake()
     if (this.state.writers.isRetired(entry.writer)) this.#traffic.retired(entry.writer)
     this.#committer.entryApplied(sequence, entry)
+    if (this.state.writers.isForgotten(this.writer))
+      this.#fatal(
+        new UnavailableError('the others have heard nothing of this instance for so long that they forgot it'),
+      )
     const { clock, settings } = this.#options
     const isDue = entry.writer === this.writer && sequence % settings.snapshotEntries === 0
     if (isDue && clock.monotonic() >= this.#snapshotNotBefore) this.#snapshot()

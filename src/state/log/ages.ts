@@ -38,16 +38,24 @@ export interface Mark {
   sequence: number
   /** Of each writer the index of its last effective part. */
   indexes: ReadonlyMap<number, number>
+  /** Writers numbered below this that have no index had been forgotten. */
+  writersFrom: number
 }
 
 export function markOf(sequence: number, { writers }: State): Mark {
   const indexes = new Map<number, number>()
   for (const writer of writers.all()) indexes.set(writer, writers.lastIndex(writer))
-  return { sequence, indexes }
+  return { sequence, indexes, writersFrom: writers.newFrom }
+}
+
+/** Whether a part had its chance at the mark: it had taken effect, or could never come to. */
+export function isPartBefore(writer: number, index: number, { indexes, writersFrom }: Mark): boolean {
+  const lastIndex = indexes.get(writer)
+  return lastIndex === undefined ? writer < writersFrom : index <= lastIndex
 }
 
 /** Whether a range was there at the mark. */
 export function isBefore(range: Pick<Range, 'writer' | 'number'>, mark: Mark): boolean {
   if (range.writer === 0) return range.number <= mark.sequence
-  return range.writer < 0 || range.number <= (mark.indexes.get(range.writer) ?? 0)
+  return range.writer < 0 || isPartBefore(range.writer, range.number, mark)
 }

@@ -7,12 +7,13 @@ import {
   segmentsPrefix,
   writerOfLaneKey,
   writerOfSegmentKey,
+  writersPrefix,
 } from '../ledger/keys.js'
 import type { Proposer } from '../ledger/proposer.js'
 import { oldestSnapshot } from '../ledger/snapshot.js'
 import type { ObjectStore } from '../store/object-store.js'
-import { Aged, markOf } from './ages.js'
-import type { RecordObject, UpkeepObserver } from './observer.js'
+import { Aged, isPartBefore, markOf } from './ages.js'
+import type { CollectedObject, UpkeepObserver } from './observer.js'
 import { referencesOf } from './references.js'
 
 /** Objects deleted with one call. */
@@ -36,14 +37,16 @@ export interface CollectorOptions {
  * of the store, nor of any wall clock:
  * - an entry of the ledger was applied here and is covered by all snapshots that are kept, as it was `trim_grace_ms` ago (so
  *   whoever has not read it has been fenced, see `Fence`);
- * - a lane's object holds a part that has taken effect;
- * - a segment is numbered below `segmentsFrom`, so that a replacement that names it is void.
+ * - a lane's object holds a part that has taken effect, or that can't any more, since its writer is forgotten;
+ * - a segment is numbered below `segmentsFrom`, so that a replacement that names it is void;
+ * - a claim of a writer number is of one forgotten `trim_grace_ms` ago, and not the highest: so nobody who is not fenced can
+ *   take that number for free.
  * What is referred to is found by looking through the state, what there is by listing. A reader that is a little behind may
  * still want what is deleted: it looks again.
  */
 export class Collector {
   readonly #options: CollectorOptions
-  readonly #covered: Aged<{ entry: number; position: number }>
+  readonly #covered: Aged<{ entry: number; position: number; writersFrom: number }>
   #isFenceWanted = false
 
   constructor(options: CollectorOptions) {
@@ -54,9 +57,10 @@ export class Collector {
   /** Looks which entries the snapshots cover now: it counts `trim_grace_ms` later. */
   async look(): Promise<void> {
     const { store, proposer, clock, ledger } = this.#options
-    const { position } = proposer.state
+    const { position, writers } = proposer.state
+    const writersFrom = writers.newFrom
     const entry = await oldestSnapshot(store, ledger)
-    this.#covered.note(clock.monotonic(), { entry, position })
+    this.#covered.note(clock.monotonic(), { entry, position, writersFrom })
   }
 
   /** Deletes what can be deleted. */
@@ -70,7 +74,7 @@ export class Collector {
     }
     // What is not applied here may be referred to, though this state does not know.
     const lastEntry = Math.min(covered?.entry ?? 0, proposer.sequence)
-    const { indexes } = markOf(0, state)
+    const mark = markOf(0, state)
     const { segmentsFrom } = state.partitions
     const references = await referencesOf(state, lastEntry, clock)
 
@@ -82,7 +86,14 @@ export class Collector {
     await this.#sweep('lane', lanesPrefix(ledger), (key) => {
       const writer = writerOfLaneKey(key)
       const number = numberOfKey(key)
-      return number > (indexes.get(writer) ?? 0) || references.has(writer, number) ? 'keep' : 'delete'
+      return !isPartBefore(writer, number, mark) || references.has(writer, number) ? 'keep' : 'delete'
+    })
+    let highest = 0
+    for await (const { key } of this.#options.store.list(writersPrefix(ledger))) highest = numberOfKey(key)
+    await this.#sweep('writer', writersPrefix(ledger), (key) => {
+      const writer = numberOfKey(key)
+      if (writer >= highest || writer >= (covered?.writersFrom ?? 0)) return 'keep'
+      return state.writers.isForgotten(writer) ? 'delete' : 'keep'
     })
     if (signal.aborted) return
     await this.#sweep('segment', segmentsPrefix, (key) => {
@@ -94,7 +105,11 @@ export class Collector {
     })
   }
 
-  async #sweep(kind: RecordObject, prefix: string, judge: (key: string) => 'keep' | 'delete' | 'end'): Promise<void> {
+  async #sweep(
+    kind: CollectedObject,
+    prefix: string,
+    judge: (key: string) => 'keep' | 'delete' | 'end',
+  ): Promise<void> {
     const { store, observer, signal } = this.#options
     let doomed: string[] = []
     let kept = 0

@@ -5,7 +5,7 @@ import { RangeTable } from '../views/ranges.js'
 import type { Mark } from './ages.js'
 import { nextRun, type PlanOptions } from './compaction-plan.js'
 
-const mark = (sequence: number): Mark => ({ sequence, indexes: new Map([[7, sequence]]) })
+const mark = (sequence: number): Mark => ({ sequence, indexes: new Map([[7, sequence]]), writersFrom: 0 })
 
 /** Ranges of the given lengths, each an entry of its own; numbers in brackets are segments' chunks. */
 function table(...shape: (number | number[])[]): RangeTable {

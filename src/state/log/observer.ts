@@ -1,5 +1,5 @@
-/** The kinds of objects that hold records. */
-export type RecordObject = 'entry' | 'lane' | 'segment'
+/** The kinds of objects that the collector deletes: those that hold records, and claims of writer numbers. */
+export type CollectedObject = 'entry' | 'lane' | 'segment' | 'writer'
 
 /** What an operator wants to know of the upkeep of the store; `main` binds it to metrics. Times in seconds. */
 export interface UpkeepObserver {
@@ -8,9 +8,9 @@ export interface UpkeepObserver {
   /** A run of ranges could not be compacted. */
   compactionFailed(): void
   /** Objects of a kind were deleted. */
-  collected(kind: RecordObject, objects: number): void
+  collected(kind: CollectedObject, objects: number): void
   /** A pass of the collector left so much: of entries only those that are old enough to be deleted. */
-  kept(kind: RecordObject, objects: number, bytes: number): void
+  kept(kind: CollectedObject, objects: number, bytes: number): void
 }
 
 export const noUpkeepObserver: UpkeepObserver = {

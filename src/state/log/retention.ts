@@ -10,6 +10,8 @@ import type { PartitionLog } from '../views/partition-log.js'
 /** Time between two looks, as Kafka's `log.retention.check.interval.ms`; a new process looks sooner. */
 const checkIntervalMs = 5 * 60_000
 const firstCheckMs = 30_000
+/** Partitions whose start is moved with one entry of the ledger, rather than an entry each. */
+const proposedAtOnce = 500
 /** A producer that appended nothing for so long is forgotten, as Kafka's `producer.id.expiration.ms`. */
 const producerExpirationMs = 24 * 60 * 60_000
 
@@ -52,12 +54,17 @@ export class Retention {
   async check(): Promise<void> {
     const { state } = this.#proposer
     const now = this.#clock.now()
+    let proposed: Promise<unknown>[] = []
     for (const topic of [...state.topics.all()])
       for (const log of state.partitions.ofTopic(topic.id)) {
         const offset = retainedFrom(topic, log, now)
-        if (offset > log.logStartOffset)
-          await this.#proposer.propose('deleteRecords', { topicId: topic.id, partition: log.partition, offset })
+        if (offset <= log.logStartOffset) continue
+        proposed.push(this.#proposer.propose('deleteRecords', { topicId: topic.id, partition: log.partition, offset }))
+        if (proposed.length < proposedAtOnce) continue
+        await Promise.all(proposed)
+        proposed = []
       }
+    await Promise.all(proposed)
     const beforeMs = now - producerExpirationMs
     const isDue = [...state.topics.all()].some((topic) =>
       state.partitions.ofTopic(topic.id).some((log) => log.producers.hasIdle(beforeMs)),

@@ -15,6 +15,7 @@ import { Collector } from './collector.js'
 import type { PlanOptions } from './compaction-plan.js'
 import { Compactor } from './compactor.js'
 import type { UpkeepObserver } from './observer.js'
+import { Presence } from './presence.js'
 import { SegmentStore } from './segment-store.js'
 import { isShareOf, liveWriters } from './shares.js'
 
@@ -60,6 +61,7 @@ export class Upkeep {
   readonly #compactor: Compactor
   readonly #cleaner: Cleaner
   readonly #collector: Collector
+  readonly #presence: Presence
   readonly #settled: Aged<Mark>
   readonly #old: Aged<Mark>
   #collectedAtMs: number
@@ -75,6 +77,7 @@ export class Upkeep {
     this.#compactor = new Compactor({ ...proposing, segments })
     this.#cleaner = new Cleaner({ ...proposing, ...settings, segments, observer: options.cleanerObserver })
     this.#collector = new Collector({ ...proposing, trimGraceMs })
+    this.#presence = new Presence({ ...options, proposer: ledger, trimGraceMs })
     this.#settled = new Aged(settings.compactIntervalMs)
     this.#old = new Aged(settings.compactAgeMs)
     this.#collectedAtMs = options.clock.monotonic()
@@ -94,6 +97,7 @@ export class Upkeep {
   /** Stops; what is under way comes to its end. */
   async close(): Promise<void> {
     this.#stop.abort()
+    await this.#presence.close()
     await this.#loops
   }
 

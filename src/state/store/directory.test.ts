@@ -141,3 +141,55 @@ test('a folder that cannot be one is refused at the start', async () => {
     await assert.rejects(directoryStore({ path: bad, ...surroundings }), { name: 'StoreError' })
   fs.rmSync(path, { recursive: true })
 })
+
+test('with the last object below it a folder goes, unless it is watched', async () => {
+  const own = await storeOnNewFolder()
+  for (const key of ['a/b/c/1', 'a/b/2', 'w/x/1']) await own.store.putIfAbsent(key, [])
+  own.store.watch?.('w/x', () => {})
+  await own.store.delete(['a/b/c/1', 'w/x/1', 'missing/1'])
+  assert.deepEqual(fs.readdirSync(`${own.path}/a/b`), ['2'])
+  assert.ok(fs.existsSync(`${own.path}/w/x`))
+  await own.store.delete(['a/b/2'])
+  assert.deepEqual(fs.readdirSync(own.path), ['tmp', 'w'])
+  assert.equal(await own.store.putIfAbsent('a/b/c/1', [Buffer.from('again')]), 'created')
+  assert.equal(`${(await own.store.get('a/b/c/1'))?.bytes}`, 'again')
+  await closeAndRemove(own)
+})
+
+test('puts into a folder succeed while others empty it', async () => {
+  const path = fs.mkdtempSync(`${tmpdir()}/heraclitus-store-`)
+  const stores = await Promise.all([1, 2, 3].map(() => directoryStore({ path, fsync: true, ...surroundings })))
+  await Promise.all(
+    stores.map(async (store, i) => {
+      for (let n = 0; n < 60; n++) {
+        const key = `lanes/0/7/${i}-${n}`
+        assert.equal(await store.putIfAbsent(key, [Buffer.from(key)]), 'created')
+        assert.equal(`${(await store.get(key))?.bytes}`, key)
+        await store.delete([key])
+      }
+    }),
+  )
+  assert.deepEqual(fs.readdirSync(path), ['tmp'])
+  for (const store of stores) await store.close()
+  fs.rmSync(path, { recursive: true })
+})
+
+test('a listing that begins late in a folder gives what one from its beginning does', async () => {
+  const own = await storeOnNewFolder()
+  const keys = Array.from({ length: 400 }, (_, i) => `f/${String(i).padStart(4, '0')}`)
+  keys.push('f/0100x/1', 'f/0399a/below', 'g/1')
+  for (const key of keys) await own.store.putIfAbsent(key, [])
+  fs.symlinkSync('0001', `${own.path}/f/0399-link`)
+  keys.sort((a, b) => (a < b ? -1 : 1))
+  for (const after of ['f/0010', 'f/0099', 'f/0100x', 'f/0398', 'f/0399', 'f/0399a/0', 'f/9', 'e'])
+    for (const prefix of ['f/', '', 'f/03']) {
+      const found: string[] = []
+      for await (const { key } of own.store.list(prefix, { after })) found.push(key)
+      assert.deepEqual(
+        found,
+        keys.filter((key) => key.startsWith(prefix) && key > after),
+        `${prefix} after ${after}`,
+      )
+    }
+  await closeAndRemove(own)
+})

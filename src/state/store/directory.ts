@@ -46,6 +46,8 @@ const blockingBytesMax = 256 * 1024
 const cachedMs = 60_000
 /** Deletions under way at once. */
 const deletionsMax = 8
+/** Times that a put makes the folder it needs, while others find it empty and remove it. */
+const namingsMax = 10
 
 /**
  * Objects as files below a folder, which processes of one machine, or of several on a network file system, may share.
@@ -76,6 +78,7 @@ class DirectoryStore implements ObjectStore {
   readonly #temporaryName: string
   #temporaryNames = 0
   readonly #watchers = new Set<fs.FSWatcher>()
+  readonly #watched = new Set<string>()
   #sweep: Promise<void> = Promise.resolve()
 
   constructor(root: string, durable: boolean, { clock, random, log }: DirectoryStoreOptions) {
@@ -149,8 +152,8 @@ class DirectoryStore implements ObjectStore {
   async #name(path: string, temporary: string, onLoop: boolean): Promise<PutOutcome> {
     const folder = dirname(path)
     for (let attempt = 1; ; attempt++) {
-      if (!this.#folders.isKnown(folder)) await this.#folders.ensure(folder)
       try {
+        if (!this.#folders.isKnown(folder)) await this.#folders.ensure(folder)
         if (onLoop) this.#pace.block(() => fs.linkSync(temporary, path))
         else await link(temporary, path)
         return 'created'
@@ -160,7 +163,8 @@ class DirectoryStore implements ObjectStore {
           // A network file system that repeats a call whose answer was lost reports our own success so.
           return fs.statSync(temporary).nlink > 1 ? 'created' : 'exists'
         }
-        if (errno !== 'ENOENT' || attempt > 1) throw error
+        // Somebody deleted the last object in that folder.
+        if (errno !== 'ENOENT' || attempt >= namingsMax) throw error
         this.#folders.forget(folder)
       }
     }
@@ -201,7 +205,10 @@ class DirectoryStore implements ObjectStore {
     return listFolder(this.#root, prefix, options)
   }
 
-  /** Not flushed: after a power failure a deleted object may be there again. */
+  /**
+   * Folders that are empty then go too, but for watched ones. Not flushed: after a power failure a deleted object may be
+   * there again.
+   */
   async delete(keys: readonly string[]): Promise<void> {
     let next = 0
     const work = async () => {
@@ -216,6 +223,10 @@ class DirectoryStore implements ObjectStore {
       }
     }
     await Promise.all(Array.from({ length: Math.min(deletionsMax, keys.length) }, work))
+    for (const folder of new Set(keys.map((key) => dirname(`${this.#root}/${key}`))))
+      await this.#folders
+        .removeIfEmpty(folder, (path) => this.#watched.has(path))
+        .catch((error: unknown) => this.#log.warn({ folder }, `an empty folder stays: ${messageOf(error)}`))
   }
 
   watch(folder: string, onChange: (name?: string) => void): () => void {
@@ -223,6 +234,7 @@ class DirectoryStore implements ObjectStore {
     const failed = (error: unknown) =>
       this.#log.warn({ folder: path }, `can't watch: ${messageOf(error)}; what others write is found by asking for it`)
     try {
+      this.#watched.add(path)
       fs.mkdirSync(path, { recursive: true })
       const watcher = fs.watch(path, { persistent: false }, (_event, name) => onChange(name ?? undefined))
       this.#watchers.add(watcher)

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { StoreError } from '../../base/errors.js'
 import { errnoOf } from './errno.js'
-import { close, fsync, mkdir, open } from './files.js'
+import { close, fsync, mkdir, open, rmdir } from './files.js'
 
 /** Folders remembered as existing; past that the oldest is forgotten and looked for again. */
 const knownMax = 10_000
@@ -60,6 +60,23 @@ export class Folders {
   /** Somebody removed the folder, and perhaps those above it. */
   forget(folder: string): void {
     for (let path = folder; path !== this.#root; path = dirname(path)) this.#known.delete(path)
+  }
+
+  /**
+   * Removes the folder if it is empty, and those above it that are then, up to the root. Not flushed: after a power
+   * failure it may be there again.
+   */
+  async removeIfEmpty(folder: string, isKept: (folder: string) => boolean): Promise<void> {
+    for (let path = folder; path !== this.#root && !isKept(path); path = dirname(path)) {
+      this.#known.delete(path)
+      try {
+        await rmdir(path)
+      } catch (error) {
+        const errno = errnoOf(error)
+        if (errno === 'ENOTEMPTY' || errno === 'EEXIST') return
+        if (errno !== 'ENOENT') throw error
+      }
+    }
   }
 
   /**

@@ -50,7 +50,8 @@ export class Unreferenced {
         return
       case 'lane': {
         const isRetired = state.writers.isRetired(kind.writer)
-        if (kind.number <= state.writers.lastIndex(kind.writer)) count(this.collectable, bytes)
+        const isForgotten = state.writers.isForgotten(kind.writer)
+        if (isForgotten || kind.number <= state.writers.lastIndex(kind.writer)) count(this.collectable, bytes)
         else if (this.#unordered.length < orphansMax) this.#unordered.push({ key, bytes, isRetired })
         else count(this.waiting, bytes)
         return

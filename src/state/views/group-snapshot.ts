@@ -1,3 +1,4 @@
+import type { Captured } from './capture.js'
 import { type Countdown, Group, type GroupPhase, type InitialRebalance, type Member } from './group.js'
 
 /** A group as plain data, always with the same order of fields, so that equal groups have equal bytes. */
@@ -32,6 +33,19 @@ export interface PackedGroup {
   pendingSync: string[]
   syncCountdown: Countdown | null
   emptySince: { position: number; timeMs: number }
+}
+
+/** What a group, and a member of it besides what it says for itself, takes in a snapshot, bytes. */
+const groupBytes = 250
+const memberBytes = 150
+
+export function captureGroup(group: Group): Captured {
+  let bytes = groupBytes
+  for (const { protocols, assignment } of group.members.values()) {
+    bytes += memberBytes + assignment.length
+    for (const { metadata } of protocols) bytes += metadata.length
+  }
+  return { plain: groupToSnapshot(group), bytes }
 }
 
 export function groupToSnapshot(group: Group): PackedGroup {

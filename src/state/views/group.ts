@@ -83,9 +83,12 @@ export class Group {
   syncCountdown: Countdown | null = null
   /** When it became empty; only meaningful while it is. */
   emptySince: { position: number; timeMs: number }
+  /** The last capture that has this group, or began before there was it; 0 for none. Not part of the state. */
+  captured: number
 
-  constructor(groupId: string, place: Pick<Place, 'position' | 'timeMs'>) {
+  constructor(groupId: string, place: Pick<Place, 'position' | 'timeMs'>, captured = 0) {
     this.groupId = groupId
+    this.captured = captured
     this.emptySince = { position: place.position, timeMs: place.timeMs }
   }
 

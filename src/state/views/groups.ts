@@ -1,4 +1,5 @@
 import { ErrorCode } from '../../protocol/error-codes.js'
+import { Captures, type Slices } from './capture.js'
 import { arm, emptyAssignment, Group, type Member } from './group.js'
 import { type JoinGroupCommand, type JoinOutcome, joinGroup, joinRefused } from './group-join.js'
 import {
@@ -9,15 +10,24 @@ import {
   rebalanceAfterRemoval,
   syncTimedOut,
 } from './group-rebalance.js'
-import { groupFromSnapshot, groupToSnapshot, type PackedGroup } from './group-snapshot.js'
+import { captureGroup, groupFromSnapshot, groupToSnapshot, type PackedGroup } from './group-snapshot.js'
 import type { ApplyTable, Place } from './view.js'
 
 /** Classic consumer groups. Their offsets are in `offsets.ts`. */
 export class Groups {
   readonly #byId = new Map<string, Group>()
+  readonly #captures = new Captures<Group>(captureGroup)
 
+  /** To be looked at; `forChange` gives one to be changed. */
   byId(groupId: string): Group | undefined {
     return this.#byId.get(groupId)
+  }
+
+  /** The group, which may now be changed. */
+  forChange(groupId: string): Group | undefined {
+    const group = this.#byId.get(groupId)
+    if (group !== undefined) this.#captures.willChange(group)
+    return group
   }
 
   /** All groups, in the order of their creation. */
@@ -29,11 +39,13 @@ export class Groups {
     return this.#byId.size
   }
 
-  /** The group, made if there is none: who commits without ever joining gets a simple group, as in Kafka. */
+  /**
+   * The group, to be changed; made if there is none: who commits without ever joining gets a simple group, as in Kafka.
+   */
   ensure(groupId: string, place: Place): Group {
-    let group = this.#byId.get(groupId)
+    let group = this.forChange(groupId)
     if (group === undefined) {
-      group = new Group(groupId, place)
+      group = new Group(groupId, place, this.#captures.count)
       this.#byId.set(groupId, group)
     }
     return group
@@ -43,16 +55,24 @@ export class Groups {
     this.#byId.delete(groupId)
   }
 
+  /** Begins to take all groups as they are now. */
+  capture(): Slices {
+    return this.#captures.begin([...this.#byId.values()])
+  }
+
+  /** Takes back a group that a capture gave; in the same order. */
+  restore(plain: unknown): void {
+    const group = groupFromSnapshot(plain as PackedGroup)
+    this.#byId.set(group.groupId, group)
+  }
+
   toSnapshot(): unknown {
     return [...this.#byId.values()].map(groupToSnapshot)
   }
 
   static fromSnapshot(snapshot: unknown): Groups {
     const groups = new Groups()
-    for (const packed of snapshot as PackedGroup[]) {
-      const group = groupFromSnapshot(packed)
-      groups.#byId.set(group.groupId, group)
-    }
+    for (const packed of snapshot as unknown[]) groups.restore(packed)
     return groups
   }
 }
@@ -142,7 +162,7 @@ export const groupApply: ApplyTable<GroupCommands> = {
   },
 
   syncGroup(state, command, place, events) {
-    const group = state.groups.byId(command.groupId)
+    const group = state.groups.forChange(command.groupId)
     if (group === undefined || group.phase === 'empty') return syncRefused(ErrorCode.UNKNOWN_MEMBER_ID)
     const refusal = group.validateMember(command.memberId, command.groupInstanceId)
     const member = group.members.get(command.memberId)
@@ -170,7 +190,7 @@ export const groupApply: ApplyTable<GroupCommands> = {
   },
 
   leaveGroup(state, command, place, events) {
-    const group = state.groups.byId(command.groupId)
+    const group = state.groups.forChange(command.groupId)
     if (group === undefined) return { memberErrorCodes: command.members.map(() => ErrorCode.UNKNOWN_MEMBER_ID) }
     const step = { place, events }
     const memberErrorCodes = command.members.map(({ memberId, groupInstanceId }): ErrorCode => {
@@ -191,7 +211,7 @@ export const groupApply: ApplyTable<GroupCommands> = {
     const changed = new Set<string>()
     let touched = 0
     for (const [groupId, memberId, ageMs] of command.members) {
-      const member = state.groups.byId(groupId)?.members.get(memberId)
+      const member = state.groups.forChange(groupId)?.members.get(memberId)
       if (member === undefined) continue
       member.session = arm(place, member.sessionTimeoutMs - ageMs)
       changed.add(groupId)
@@ -202,7 +222,7 @@ export const groupApply: ApplyTable<GroupCommands> = {
   },
 
   expireMember(state, command, place, events) {
-    const group = state.groups.byId(command.groupId)
+    const group = state.groups.forChange(command.groupId)
     if (group === undefined) return { isEffective: false }
     const step = { place, events }
     if (group.pendingMembers.get(command.memberId)?.armedAt === command.armedAt) {
@@ -218,7 +238,7 @@ export const groupApply: ApplyTable<GroupCommands> = {
   },
 
   expireJoin(state, command, place, events) {
-    const group = state.groups.byId(command.groupId)
+    const group = state.groups.forChange(command.groupId)
     if (group?.phase !== 'preparingRebalance' || group.joinCountdown?.armedAt !== command.armedAt)
       return { isEffective: false }
     joinTimedOut(group, { place, events })
@@ -226,7 +246,7 @@ export const groupApply: ApplyTable<GroupCommands> = {
   },
 
   expireSync(state, command, place, events) {
-    const group = state.groups.byId(command.groupId)
+    const group = state.groups.forChange(command.groupId)
     if (group?.syncCountdown?.armedAt !== command.armedAt) return { isEffective: false }
     syncTimedOut(group, { place, events })
     return { isEffective: true }

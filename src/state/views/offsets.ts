@@ -1,5 +1,6 @@
 import { ErrorCode } from '../../protocol/error-codes.js'
 import type { TopicId } from '../cluster.js'
+import { type Capturable, type Captured, Captures, type Slices } from './capture.js'
 import { arm, type Group } from './group.js'
 import type { ApplyTable } from './view.js'
 
@@ -13,12 +14,45 @@ export interface StoredOffset {
   position: number
 }
 
-type ByPartition = Map<number, StoredOffset>
-type ByTopic = Map<string, ByPartition>
+/** What a group has committed for one topic, by partition. */
+class TopicOffsets extends Map<number, StoredOffset> implements Capturable {
+  readonly groupId: string
+  readonly topic: string
+  captured: number
+
+  constructor(groupId: string, topic: string, captured: number) {
+    super()
+    this.groupId = groupId
+    this.topic = topic
+    this.captured = captured
+  }
+
+  toSnapshot(): PackedOffset[] {
+    return [...this].map(([partition, { offset, leaderEpoch, metadata, committedAtMs, position }]) => [
+      partition,
+      offset,
+      leaderEpoch,
+      metadata,
+      committedAtMs,
+      position,
+    ])
+  }
+}
+
+type ByTopic = Map<string, TopicOffsets>
+
+/** What an offset takes in a snapshot, bytes. */
+const offsetBytes = 40
+
+function captureOffsets(offsets: TopicOffsets): Captured {
+  const { groupId, topic, size } = offsets
+  return { plain: [groupId, topic, offsets.toSnapshot()], bytes: (1 + size) * offsetBytes }
+}
 
 /** The committed offsets of all groups, by topic name. */
 export class Offsets {
   readonly #byGroup = new Map<string, ByTopic>()
+  readonly #captures = new Captures<TopicOffsets>(captureOffsets)
 
   get(groupId: string, topic: string, partition: number): StoredOffset | undefined {
     return this.#byGroup.get(groupId)?.get(topic)?.get(partition)
@@ -31,9 +65,10 @@ export class Offsets {
 
   put(groupId: string, topic: string, partition: number, stored: StoredOffset): void {
     const byTopic: ByTopic = this.#byGroup.get(groupId) ?? new Map()
-    const byPartition: ByPartition = byTopic.get(topic) ?? new Map()
+    const byPartition = byTopic.get(topic) ?? new TopicOffsets(groupId, topic, this.#captures.count)
     this.#byGroup.set(groupId, byTopic)
     byTopic.set(topic, byPartition)
+    this.#captures.willChange(byPartition)
     byPartition.set(partition, stored)
   }
 
@@ -41,6 +76,7 @@ export class Offsets {
     const byTopic = this.#byGroup.get(groupId)
     const byPartition = byTopic?.get(topic)
     if (byTopic === undefined || byPartition === undefined) return
+    this.#captures.willChange(byPartition)
     byPartition.delete(partition)
     if (byPartition.size === 0) byTopic.delete(topic)
     if (byTopic.size === 0) this.#byGroup.delete(groupId)
@@ -56,21 +92,23 @@ export class Offsets {
       if (byTopic.delete(topic) && byTopic.size === 0) this.#byGroup.delete(groupId)
   }
 
+  /** Begins to take all offsets as they are now. */
+  capture(): Slices {
+    return this.#captures.begin([...this.#byGroup.values()].flatMap((byTopic) => [...byTopic.values()]))
+  }
+
+  /** Takes back what a capture gave; in the same order. */
+  restore(plain: unknown): void {
+    const [groupId, topic, partitions] = plain as [string, string, PackedOffset[]]
+    for (const [partition, offset, leaderEpoch, metadata, committedAtMs, position] of partitions)
+      this.put(groupId, topic, partition, { offset, leaderEpoch, metadata, committedAtMs, position })
+  }
+
   toSnapshot(): unknown {
     return [...this.#byGroup].map(
       ([groupId, byTopic]): PackedGroupOffsets => [
         groupId,
-        [...byTopic].map(([topic, byPartition]) => [
-          topic,
-          [...byPartition].map(([partition, stored]) => [
-            partition,
-            stored.offset,
-            stored.leaderEpoch,
-            stored.metadata,
-            stored.committedAtMs,
-            stored.position,
-          ]),
-        ]),
+        [...byTopic].map(([topic, byPartition]) => [topic, byPartition.toSnapshot()]),
       ],
     )
   }
@@ -78,9 +116,7 @@ export class Offsets {
   static fromSnapshot(snapshot: unknown): Offsets {
     const offsets = new Offsets()
     for (const [groupId, topics] of snapshot as PackedGroupOffsets[])
-      for (const [topic, partitions] of topics)
-        for (const [partition, offset, leaderEpoch, metadata, committedAtMs, position] of partitions)
-          offsets.put(groupId, topic, partition, { offset, leaderEpoch, metadata, committedAtMs, position })
+      for (const [topic, partitions] of topics) offsets.restore([groupId, topic, partitions])
     return offsets
   }
 }
@@ -135,7 +171,7 @@ export interface OffsetCommands {
 
 export const offsetApply: ApplyTable<OffsetCommands> = {
   commitOffsets(state, command, place, events) {
-    const known = state.groups.byId(command.groupId)
+    const known = state.groups.forChange(command.groupId)
     const refusal =
       command.lease !== null && !state.leases.isHeld(command.lease.name, command.lease.term)
         ? ErrorCode.FENCED_MEMBER_EPOCH

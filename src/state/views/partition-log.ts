@@ -1,14 +1,13 @@
-import { assert } from '../../base/assert.js'
 import { ErrorCode } from '../../protocol/error-codes.js'
 import type { AppendOutcome, LogOffsets, TopicId } from '../cluster.js'
-import { Capture } from './capture.js'
+import { type Capturable, type Captured, Captures, type Slices } from './capture.js'
 import { ProducerSequences } from './producer-sequences.js'
-import { type Range, RangeTable } from './ranges.js'
+import { type Range, RangeTable, rangeBytes } from './ranges.js'
 import type { State } from './state.js'
 import type { ApplyTable, Place, StateEvents } from './view.js'
 
 /** One partition: where its records lie, and who wrote last. */
-export class PartitionLog {
+export class PartitionLog implements Capturable {
   readonly topicId: TopicId
   readonly partition: number
   ranges = new RangeTable()
@@ -20,7 +19,6 @@ export class PartitionLog {
   firstDirtyOffset = 0
   /** When the last of the tombstones before `firstDirtyOffset` may go, milliseconds since the epoch; -1 for none. */
   deleteHorizonMs = -1
-  /** The last capture that has this log, or began before there was this log; 0 for none. Not part of the state. */
   captured: number
 
   constructor(topicId: TopicId, partition: number, captured = 0) {
@@ -37,11 +35,11 @@ export class PartitionLog {
     }
   }
 
-  toSnapshot(): unknown {
+  toSnapshot(ranges = this.ranges.toSnapshot()): unknown {
     return [
       this.logStartOffset,
       this.endOffset,
-      this.ranges.toSnapshot(),
+      ranges,
       this.producers.toSnapshot(),
       this.firstDirtyOffset,
       this.deleteHorizonMs,
@@ -69,6 +67,16 @@ export class PartitionLog {
   }
 }
 
+/** What a log, and a producer of it, takes in a snapshot, bytes. */
+const logBytes = 60
+const producerBytes = 100
+
+function captureLog(log: PartitionLog, isChanging: boolean): Captured {
+  const ranges = isChanging ? log.ranges.toSnapshot() : log.ranges.view()
+  const bytes = logBytes + log.ranges.length * rangeBytes + log.producers.size * producerBytes
+  return { plain: [log.topicId, log.partition, log.toSnapshot(ranges)], bytes }
+}
+
 /** All partitions' logs. */
 export class PartitionLogs {
   readonly #logs = new Map<TopicId, PartitionLog[]>()
@@ -77,8 +85,7 @@ export class PartitionLogs {
    * which its writer made it; so what is numbered below this, and referred to by nothing, can never be needed again.
    */
   segmentsFrom = 0
-  #capture: Capture | undefined
-  #captures = 0
+  readonly #captures = new Captures<PartitionLog>(captureLog)
 
   get(topicId: TopicId, partition: number): PartitionLog | undefined {
     return this.#logs.get(topicId)?.[partition]
@@ -95,27 +102,26 @@ export class PartitionLogs {
       logs = []
       this.#logs.set(topicId, logs)
     }
-    while (logs.length < count) logs.push(new PartitionLog(topicId, logs.length, this.#captures))
+    while (logs.length < count) logs.push(new PartitionLog(topicId, logs.length, this.#captures.count))
   }
 
   /** To be called before a log is changed. */
   willChange(log: PartitionLog): void {
-    this.#capture?.keep(log)
+    this.#captures.willChange(log)
   }
 
-  /** Begins to take all logs as they are now; see `shape` for which they are. One at a time. */
-  capture(): Capture {
-    assert(this.#capture === undefined, 'one capture ends before the next begins')
-    const capture = new Capture(++this.#captures, [...this.#logs.values()].flat(), () => {
-      this.#capture = undefined
-    })
-    this.#capture = capture
-    return capture
+  /** Begins to take all logs as they are now. */
+  capture(): Slices {
+    return this.#captures.begin([...this.#logs.values()].flat())
   }
 
-  /** How many logs each topic has, in the order in which a capture takes them. */
-  shape(): [topicId: TopicId, partitionCount: number][] {
-    return [...this.#logs].map(([topicId, logs]) => [topicId, logs.length])
+  /** Takes back a log that a capture gave; in the same order. */
+  restore(plain: unknown): void {
+    const [topicId, partition, log] = plain as [TopicId, number, unknown]
+    const logs = this.#logs.get(topicId)
+    const restored = PartitionLog.fromSnapshot(topicId, partition, log)
+    if (logs === undefined) this.#logs.set(topicId, [restored])
+    else logs.push(restored)
   }
 
   removeTopic(topicId: TopicId): void {

@@ -150,7 +150,12 @@ export class RangeTable {
   }
 
   toSnapshot(): Buffer {
-    const rows = this.#table.slice(this.#first * stride, this.#last * stride)
+    return Buffer.from(this.view())
+  }
+
+  /** The rows' own memory, which changes with them: to be encoded at once. */
+  view(): Buffer {
+    const rows = this.#table.subarray(this.#first * stride, this.#last * stride)
     return Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength)
   }
 

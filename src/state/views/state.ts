@@ -69,16 +69,11 @@ export function applyCommand<Kind extends CommandKind>(
 
 /** The state as plain data. Equal states give equal bytes when packed. */
 export function toSnapshot(state: State): unknown {
-  return toSnapshotWith(state, state.partitions.toSnapshot())
-}
-
-/** The same with something else in the place of the partitions. */
-export function toSnapshotWith(state: State, partitions: unknown): unknown[] {
   return [
     state.position,
     state.writers.toSnapshot(),
     state.topics.toSnapshot(),
-    partitions,
+    state.partitions.toSnapshot(),
     state.producers.toSnapshot(),
     state.groups.toSnapshot(),
     state.offsets.toSnapshot(),

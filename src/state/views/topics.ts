@@ -1,5 +1,6 @@
 import { ErrorCode } from '../../protocol/error-codes.js'
 import type { Topic, TopicId, TopicOutcome } from '../cluster.js'
+import { type Slices, slicesOf } from './capture.js'
 import type { ApplyTable } from './view.js'
 
 /** Which topics there are. Their records are in `partition-log.ts`. */
@@ -33,29 +34,43 @@ export class Topics {
     this.#byId.delete(topic.id)
   }
 
+  /** Begins to take all topics as they are now. */
+  capture(): Slices {
+    return slicesOf([...this.#byName.values()], topicToSnapshot)
+  }
+
+  /** Takes back a topic that a capture gave; in the same order. */
+  restore(plain: unknown): void {
+    const [name, id, partitionCount, createdAtMs, configs] = plain as PackedTopic
+    this.put({ name, id, partitionCount, createdAtMs, configs: new Map(configs) })
+  }
+
   toSnapshot(): unknown {
-    return [...this.#byName.values()].map((topic) => [
-      topic.name,
-      topic.id,
-      topic.partitionCount,
-      topic.createdAtMs,
-      [...topic.configs],
-    ])
+    return [...this.#byName.values()].map(topicToSnapshot)
   }
 
   static fromSnapshot(snapshot: unknown): Topics {
     const topics = new Topics()
-    for (const [name, id, partitionCount, createdAtMs, configs] of snapshot as [
-      string,
-      TopicId,
-      number,
-      number,
-      [string, string][],
-    ][])
-      topics.put({ name, id, partitionCount, createdAtMs, configs: new Map(configs) })
+    for (const topic of snapshot as unknown[]) topics.restore(topic)
     return topics
   }
 }
+
+type PackedTopic = [
+  name: string,
+  id: TopicId,
+  partitionCount: number,
+  createdAtMs: number,
+  configs: [name: string, value: string][],
+]
+
+const topicToSnapshot = ({ name, id, partitionCount, createdAtMs, configs }: Topic): PackedTopic => [
+  name,
+  id,
+  partitionCount,
+  createdAtMs,
+  [...configs],
+]
 
 /** The id is the proposer's: a topic that is deleted and made again is another topic (KIP-516). */
 export interface CreateTopicCommand {

@@ -4,16 +4,31 @@ import fc from 'fast-check'
 import { systemClock } from '../../base/clock.js'
 import { CorruptObjectError } from '../../base/errors.js'
 import { crc32c } from '../../protocol/records/crc32c.js'
+import type { CommittedPartition } from '../views/offsets.js'
 import { applyCommand, emptyState, type State, toSnapshot } from '../views/state.js'
-import { noEvents } from '../views/view.js'
+import { noEvents, type Place } from '../views/view.js'
 import { checksum, pack } from './entry.js'
-import { decodeSnapshot, encodeSnapshot } from './snapshot.js'
+import { decodeSnapshot, encodeSnapshot } from './snapshot-bytes.js'
 
 const topicIds = ['a', 'b', 'c'].map((letter) => letter.repeat(32))
 const idOf = (index: number) => topicIds[index] as string
 
 interface Step {
-  kind: 'append' | 'delete' | 'remove' | 'extend' | 'replace' | 'clean' | 'mark' | 'forget' | 'fence' | 'yield'
+  kind:
+    | 'append'
+    | 'delete'
+    | 'remove'
+    | 'extend'
+    | 'replace'
+    | 'clean'
+    | 'mark'
+    | 'forget'
+    | 'fence'
+    | 'commit'
+    | 'expire'
+    | 'join'
+    | 'leave'
+    | 'yield'
   topic: number
   partition: number
 }
@@ -36,6 +51,8 @@ function take(state: State, step: Step): void {
     } else if (step.kind === 'remove') applyCommand(state, 'deleteTopic', { id: topicId }, place, noEvents)
     else if (step.kind === 'delete')
       applyCommand(state, 'deleteRecords', { topicId, partition, offset: -1 }, place, noEvents)
+    else if (step.kind === 'commit' || step.kind === 'expire' || step.kind === 'join' || step.kind === 'leave')
+      takeOfGroup(state, step, place)
     else if (step.kind === 'append') {
       const batches = [0, partition, 100, 2, position, position % 3, 0, 0, 0]
       applyCommand(state, 'append', { topics: [topicId], batches }, place, noEvents)
@@ -59,10 +76,54 @@ function take(state: State, step: Step): void {
   }
 }
 
+/** Groups come and go, members come and go, offsets are committed and expire. */
+function takeOfGroup(state: State, { kind, topic, partition }: Step, place: Place): void {
+  const groupId = `group ${partition % 7}`
+  const group = state.groups.byId(groupId)
+  if (kind === 'join') {
+    const command = {
+      groupId,
+      memberId: '',
+      newMemberId: `member ${place.position}`,
+      groupInstanceId: null,
+      clientId: 'client',
+      clientHost: 'host',
+      sessionTimeoutMs: 10_000,
+      rebalanceTimeoutMs: 10_000,
+      protocolType: 'consumer',
+      protocols: [{ name: 'range', metadata: Buffer.from('all') }],
+      requiresKnownMemberId: false,
+      supportsSkippingAssignment: false,
+      initialRebalanceDelayMs: 0,
+      groupSizeMax: 10,
+      request: `request ${place.position}`,
+    }
+    applyCommand(state, 'joinGroup', command, place, noEvents)
+  } else if (kind === 'leave') {
+    const members = [...(group?.members.keys() ?? [])]
+      .slice(0, 1)
+      .map((memberId) => ({ memberId, groupInstanceId: null }))
+    applyCommand(state, 'leaveGroup', { groupId, members }, place, noEvents)
+  } else if (kind === 'commit') {
+    const partitions: CommittedPartition[] = [partition, 1, 2].map((each) => [each, place.position, -1, ''])
+    const topics = [{ name: idOf(topic), id: null, partitions }]
+    const command = { groupId, memberId: '', groupInstanceId: null, generationId: -1, topics, lease: null }
+    applyCommand(state, 'commitOffsets', command, place, noEvents)
+  } else {
+    const offsets: [string, number, number][] = []
+    for (const [name, stored] of state.offsets.ofGroup(groupId))
+      for (const [each, { position }] of stored) offsets.push([name, each, position])
+    const command = { groupId, emptySince: group?.emptySince.position ?? 0, offsets: offsets.slice(topic) }
+    applyCommand(state, 'expireOffsets', command, place, noEvents)
+  }
+}
+
 test('a snapshot holds the state as it was when it began, whatever changes while it is encoded', async () => {
   const often = ['append', 'append', 'append', 'yield', 'yield'] as const
+  const rarely = ['delete', 'remove', 'extend', 'replace', 'clean', 'mark', 'forget', 'fence'] as const
+  const ofGroups = ['commit', 'commit', 'expire', 'join', 'leave'] as const
   const step: fc.Arbitrary<Step> = fc.record({
-    kind: fc.constantFrom(...often, 'delete', 'remove', 'extend', 'replace', 'clean', 'mark', 'forget', 'fence'),
+    kind: fc.constantFrom(...often, ...ofGroups, ...rarely),
     topic: fc.nat(2),
     partition: fc.nat(402),
   })
@@ -106,38 +167,51 @@ test('a snapshot with any byte changed is refused', async () => {
   }
 })
 
-test('a snapshot of an older format can be read', async () => {
-  const state = emptyState()
-  take(state, { kind: 'extend', topic: 1, partition: 0 })
-  take(state, { kind: 'append', topic: 1, partition: 5 })
-  const expected = pack(toSnapshot(state))
-  // Before format 3 a partition ended with its producers.
-  const plain = () => {
-    const snapshot = toSnapshot(state) as unknown[]
-    const [segmentsFrom, topics] = snapshot[3] as [number, [string, unknown[][]][]]
-    const partitions = topics.map(([topicId, logs]) => [topicId, logs.map((log) => log.slice(0, 4))] as const)
-    return { snapshot, segmentsFrom, partitions }
-  }
+/** The bytes of a snapshot that begins with `magic`. */
+function object(magic: string, checksumOf: (bytes: Buffer) => number, ...body: Buffer[]): Buffer {
+  const head = Buffer.from(`${magic}\0\0\0\0`)
+  head.writeUInt32BE(checksumOf(Buffer.concat(body)), 4)
+  return Buffer.concat([head, ...body])
+}
 
-  const format1 = plain()
-  format1.snapshot[3] = format1.partitions
-  const body = pack([1, 9, format1.snapshot])
-  const head = Buffer.from('HLS1\0\0\0\0')
-  head.writeUInt32BE(checksum(body), 4)
-
-  const format2 = plain()
-  format2.snapshot[3] = [format2.segmentsFrom, format2.partitions.map(([topicId, logs]) => [topicId, logs.length])]
-  const frames = [[2, 9, format2.snapshot], format2.partitions.flatMap(([, logs]) => logs)].map((data) => {
-    const frame = pack(data)
+function framesOf(...frames: unknown[]): Buffer[] {
+  return frames.map(pack).flatMap((frame) => {
     const length = Buffer.alloc(4)
     length.writeUInt32BE(frame.length)
-    return Buffer.concat([length, frame])
+    return [length, frame]
   })
-  const head2 = Buffer.from('HLS2\0\0\0\0')
-  head2.writeUInt32BE(crc32c(Buffer.concat(frames)), 4)
+}
 
-  for (const bytes of [Buffer.concat([head, body]), Buffer.concat([head2, ...frames])]) {
-    const decoded = decodeSnapshot(bytes, 'key')
+test('a snapshot of an older format can be read', () => {
+  const state = emptyState()
+  for (const topic of [1, 0]) take(state, { kind: 'extend', topic, partition: 0 })
+  take(state, { kind: 'append', topic: 1, partition: 5 })
+  take(state, { kind: 'commit', topic: 0, partition: 3 })
+  state.writers.admit(4, 1, 77)
+  const expected = pack(toSnapshot(state))
+  // Before format 4 no writer was forgotten; before format 3 a partition ended with its producers.
+  const plainOf = (format: number) => {
+    const plain = toSnapshot(state) as unknown[]
+    plain[1] = (plain[1] as unknown[])[1]
+    const [segmentsFrom, topics] = plain[3] as [number, [string, unknown[][]][]]
+    if (format === 3) return { plain, segmentsFrom, topics }
+    return {
+      plain,
+      segmentsFrom,
+      topics: topics.map(([id, logs]) => [id, logs.map((log) => log.slice(0, 4))] as const),
+    }
+  }
+  const format1 = plainOf(1)
+  format1.plain[3] = format1.topics
+  const snapshots = [object('HLS1', checksum, pack([1, 9, format1.plain]))]
+  for (const format of [2, 3]) {
+    const { plain, segmentsFrom, topics } = plainOf(format)
+    plain[3] = [segmentsFrom, topics.map(([topicId, logs]) => [topicId, logs.length])]
+    const logs = topics.flatMap(([, ofTopic]) => [...ofTopic])
+    snapshots.push(object('HLS2', crc32c, ...framesOf([format, 9, plain], logs.slice(0, 100), logs.slice(100))))
+  }
+  for (const snapshot of snapshots) {
+    const decoded = decodeSnapshot(snapshot, 'key')
     assert.equal(decoded.sequence, 9)
     assert.ok(pack(toSnapshot(decoded.state)).equals(expected))
   }
