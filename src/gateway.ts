@@ -11,10 +11,10 @@ import type { ServerConfig } from './server/server-config.js'
 import { GroupCoordinator } from './state/groups/coordinator.js'
 import { type OpenCluster, openCluster } from './state/open-cluster.js'
 import { checkConditionalPut } from './state/store/conditional-put.js'
-import { metered } from './state/store/metered.js'
+import { metered, type StoreObserver } from './state/store/metered.js'
 import type { ObjectStore } from './state/store/object-store.js'
 import { openStore } from './state/store/open.js'
-import { retrying } from './state/store/retrying.js'
+import { retrying, withRetries } from './state/store/retrying.js'
 
 export interface GatewayOptions {
   clock: Clock
@@ -41,6 +41,8 @@ export interface Gateway {
 const drainMs = 10_000
 /** A read of the store is tried again for so long before it counts as failed, milliseconds. */
 const storeRetryMs = 3_000
+/** Attempts to check at the start that the store honours create-if-absent. */
+const checksMax = 4
 /** Record bytes that may wait to be stored. */
 const waitingBytesMax = 512 * 1024 * 1024
 /** Kafka's `offset.metadata.max.bytes`. */
@@ -82,7 +84,7 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
   // Checked before anything is started: a mistake in a pipeline is a mistake in the configuration.
   const pipelines = config.pipelines.length === 0 ? undefined : await loadPipelines(config)
 
-  const store = await openConfiguredStore(config, options, (bare) => metered(bare, observers.store, clock))
+  const store = await openConfiguredStore(config, options, observers.store)
   const cluster = await openCluster({
     store,
     clock,
@@ -159,14 +161,16 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
 async function openConfiguredStore(
   { storage }: Config,
   { clock, random, log }: GatewayOptions,
-  meter: (store: ObjectStore) => ObjectStore,
+  observer: StoreObserver,
 ): Promise<ObjectStore> {
   const { url, fsync, endpoint, region, forcePathStyle } = storage
   const bare = await openStore(url, { fsync, s3: given({ endpoint, region, forcePathStyle }), clock, random, log })
-  const store = retrying(meter(bare), { clock, random, totalMs: storeRetryMs })
+  const store = retrying(metered(bare, observer, clock), { clock, random, totalMs: storeRetryMs })
   try {
     // A file system is known to honour create-if-absent; of a server we make sure.
-    if (store.kind === 'paid') await checkConditionalPut(store, random)
+    if (store.kind !== 'paid') return store
+    // A put that fails, as some do, is not repeated by the store itself; the check uses other keys the next time.
+    await withRetries(() => checkConditionalPut(store, random), { clock, random, attemptsMax: checksMax })
     return store
   } catch (error) {
     await store.close()

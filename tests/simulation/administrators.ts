@@ -1,11 +1,18 @@
 import type { Random } from '../../src/base/random.js'
 import { ErrorCode } from '../../src/protocol/error-codes.js'
-import type { TopicOutcome } from '../../src/state/cluster.js'
+import type { CreateTopicsResponse } from '../../src/protocol/messages/create-topics.js'
+import type { MetadataResponse } from '../../src/protocol/messages/metadata.js'
+import { ZERO_UUID } from '../../src/protocol/schema.js'
+import { createTopics } from '../../src/server/handlers/create-topics.js'
+import { metadata } from '../../src/server/handlers/metadata.js'
+import type { TopicId } from '../../src/state/cluster.js'
 import { ConnectionLost } from './connection.js'
 import type { KnownTopic } from './history.js'
 import type { World } from './world.js'
 
 const requestTimeoutMs = 5_000
+const createTopicsVersion = 7
+const metadataVersion = 12
 const partitionsMax = 4
 const namesEach = 2
 
@@ -33,28 +40,64 @@ async function act(world: World, topicName: string, random: Random): Promise<voi
 
 async function create(world: World, name: string, random: Random): Promise<void> {
   const { history } = world
-  const partitionCount = 1 + Math.floor(random.next() * 2)
-  const hasRetention = random.next() < 0.5
-  const configs = new Map(hasRetention ? [['retention.ms', '10000']] : [])
+  const numPartitions = 1 + Math.floor(random.next() * 2)
+  const configs: { name: string; value: string }[] = []
+  if (random.next() < 0.4) configs.push({ name: 'retention.ms', value: '10000' })
+  if (random.next() < 0.4) configs.push({ name: 'retention.bytes', value: '1500' })
   const known = history.livingTopics().find((topic) => topic.name === name)
+  const isFree = known === undefined && history.isGone(name)
   const connection = world.mustConnect(random)
-  const outcome = await connection.call<TopicOutcome>(
-    ({ cluster }) => cluster.topics.create({ name, partitionCount, configs }),
+  // Until it is answered it may have been created, or be created still.
+  history.unsure.add(name)
+  const request = {
+    topics: [{ name, numPartitions, replicationFactor: 1, assignments: [], configs }],
+    timeoutMs: requestTimeoutMs,
+    validateOnly: false,
+  }
+  const { topics } = await connection.send<CreateTopicsResponse>(
+    createTopics,
+    request,
+    createTopicsVersion,
     requestTimeoutMs,
   )
-  const { topic, errorCode } = outcome
-  if (topic === undefined) return history.violation('topics', `creating ${name} gave ${errorCode} and no topic`)
-  if (known !== undefined && (errorCode === ErrorCode.NONE || topic.id !== known.id))
-    history.violation('topics', `${name} was created (${topic.id}) though it was there (${known.id})`)
-  if (history.topic(topic.id) !== undefined) return
+  const answer = topics[0]
+  if (answer?.errorCode === ErrorCode.TOPIC_ALREADY_EXISTS) {
+    if (isFree) history.violation('refusal from ignorance', `${name} was not created, though it had been deleted`)
+    if (known === undefined) await discover(world, name, random)
+    else history.unsure.delete(name)
+    return
+  }
+  if (answer?.errorCode !== ErrorCode.NONE || answer.topicId === undefined)
+    return void history.violation('topics', `creating ${name} gave ${answer?.errorCode}`)
+  if (known !== undefined)
+    history.violation('topics', `${name} was created (${answer.topicId}) though it was there (${known.id})`)
+  history.unsure.delete(name)
+  note(world, name, answer.topicId, answer.numPartitions ?? 0, configs.length > 0)
+}
+
+/** It was created by a request whose answer was lost. */
+async function discover(world: World, name: string, random: Random): Promise<void> {
+  const connection = world.mustConnect(random)
+  const request = { topics: [{ topicId: ZERO_UUID, name }], allowAutoTopicCreation: false }
+  const { topics } = await connection.send<MetadataResponse>(metadata, request, metadataVersion, requestTimeoutMs)
+  const [answer] = topics
+  if (answer?.errorCode !== ErrorCode.NONE || answer.topicId === undefined) return
+  // Whether it has a retention nobody knows.
+  note(world, name, answer.topicId, answer.partitions.length, true)
+}
+
+function note(world: World, name: string, id: TopicId, partitionCount: number, hasRetention: boolean): void {
+  const { history } = world
+  if (history.topic(id) !== undefined) return
   history.topics.push({
-    id: topic.id,
+    id,
     name,
-    partitionCount: topic.partitionCount,
+    partitionCount,
     createdAtMs: world.now(),
     deletionAskedAtMs: Number.POSITIVE_INFINITY,
+    deletedAtMs: Number.POSITIVE_INFINITY,
     deletedBelow: new Map(),
-    hasRetention: topic.configs.has('retention.ms'),
+    hasRetention,
   })
 }
 
@@ -62,8 +105,8 @@ async function remove(world: World, topic: KnownTopic, random: Random): Promise<
   topic.deletionAskedAtMs = world.now()
   const connection = world.mustConnect(random)
   const { errorCode } = await connection.call(({ cluster }) => cluster.topics.delete(topic.id), requestTimeoutMs)
-  if (errorCode !== ErrorCode.NONE)
-    world.history.violation('topics', `deleting ${topic.name} (${topic.id}) gave ${errorCode}`)
+  if (errorCode === ErrorCode.NONE) topic.deletedAtMs = world.now()
+  else world.history.violation('topics', `deleting ${topic.name} (${topic.id}) gave ${errorCode}`)
 }
 
 async function addPartition(world: World, topic: KnownTopic, random: Random): Promise<void> {

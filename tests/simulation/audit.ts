@@ -1,5 +1,4 @@
 import { systemClock } from '../../src/base/clock.js'
-import type { TopicId } from '../../src/state/cluster.js'
 import { entryKey, numberOfKey, snapshotKey, snapshotsPrefix } from '../../src/state/ledger/keys.js'
 import { decodeSnapshot, encodeSnapshot } from '../../src/state/ledger/snapshot-bytes.js'
 import { LogBytes } from '../../src/state/log/log-bytes.js'
@@ -8,19 +7,24 @@ import type { OpenCluster } from '../../src/state/open-cluster.js'
 import { type MemoryBucket, memoryStore } from '../../src/state/store/memory.js'
 import type { PartitionLog } from '../../src/state/views/partition-log.js'
 import type { State } from '../../src/state/views/state.js'
+import type { Archive } from './archive.js'
 import { recordsOf } from './consumers.js'
+import { Deletions } from './deletions.js'
 import type { History } from './history.js'
 import { hashOf } from './instance.js'
 import { ReferenceFold } from './reference-fold.js'
 
 export interface AuditOptions {
-  bucket: MemoryBucket
+  bucket: Archive
   history: History
   /** The instances that are up, each having confirmed the tail. */
   clusters: readonly OpenCluster[]
   /** Hashes of states that instances held on the way, by entry. */
   folds: ReadonlyMap<number, string>
-  mayBeDeleted(topicId: TopicId, partition: number, offset: number): boolean
+  /** Writers whose wall clock went back at some time. */
+  setBack: ReadonlySet<number>
+  /** Since when nothing was written but by upkeep, which had time enough; undefined if there is none. */
+  quietSinceMs: number | undefined
 }
 
 /**
@@ -39,11 +43,20 @@ export async function audit(options: AuditOptions): Promise<number> {
 }
 
 /** The whole ledger from its beginning; what instances and snapshots hold is compared on the way. */
-async function foldAll({ bucket, history, clusters, folds }: AuditOptions): Promise<ReferenceFold> {
-  const truth = new ReferenceFold(history)
+async function foldAll({ bucket, history, clusters, folds, setBack, quietSinceMs }: AuditOptions) {
+  const deletions = new Deletions(bucket, history)
+  const truth = new ReferenceFold({
+    history,
+    store: {
+      object: (key) => bucket.all.get(key),
+      isDeleted: (key) => deletions.isDeleted(key),
+      hasBeenSetBack: (writer) => setBack.has(writer),
+    },
+  })
   for (;;) {
-    const entry = bucket.objects.get(entryKey(0, truth.sequence + 1))
-    if (entry === undefined) return truth
+    deletions.upTo(truth)
+    const entry = bucket.all.get(entryKey(0, truth.sequence + 1))
+    if (entry === undefined) break
     truth.apply(entry)
     const { sequence } = truth
     const folded = folds.get(sequence)
@@ -56,7 +69,7 @@ async function foldAll({ bucket, history, clusters, folds }: AuditOptions): Prom
         if (hashOf(proposer.state) !== expected)
           history.violation('divergent folds', `writer ${proposer.writer} holds another state at entry ${sequence}`)
     }
-    const snapshot = bucket.objects.get(snapshotKey(0, sequence))
+    const snapshot = bucket.all.get(snapshotKey(0, sequence))
     if (snapshot !== undefined) {
       // The world's own clock stands still by now.
       const { pieces } = await encodeSnapshot(truth.state, sequence, systemClock)
@@ -64,6 +77,8 @@ async function foldAll({ bucket, history, clusters, folds }: AuditOptions): Prom
         history.violation('snapshot', `the one at ${sequence} holds another state`)
     }
   }
+  if (quietSinceMs !== undefined) deletions.checkGarbage(truth.state, quietSinceMs)
+  return truth
 }
 
 /** The newest snapshot and the entries after it give what the whole ledger gives. */
@@ -99,7 +114,7 @@ async function* readAll(bytes: LogBytes, log: PartitionLog): AsyncGenerator<{ of
 }
 
 /** Reads every log from its beginning, and looks for what was acknowledged. */
-async function checkLogs({ bucket, history, mayBeDeleted }: AuditOptions, state: State): Promise<void> {
+async function checkLogs({ bucket, history }: AuditOptions, state: State): Promise<void> {
   const store = memoryStore(bucket)
   const bytes = new LogBytes({
     tail: store,
@@ -144,7 +159,10 @@ async function checkLogs({ bucket, history, mayBeDeleted }: AuditOptions, state:
     }
   for (const sent of history.sent.values()) {
     if (sent.offset === undefined || found.has(sent.value)) continue
-    if (!mayBeDeleted(sent.topicId, sent.partition, sent.offset))
+    // Whether the log may start where it does, the rules have judged.
+    const log = state.partitions.get(sent.topicId, sent.partition)
+    const isGone = log === undefined && history.topic(sent.topicId)?.deletionAskedAtMs !== Number.POSITIVE_INFINITY
+    if (!isGone && sent.offset >= (log?.logStartOffset ?? 0))
       history.violation('lost record', `${sent.value} was acknowledged at ${sent.offset}`)
   }
   for (const topic of history.livingTopics())

@@ -6,6 +6,7 @@ import { batchStride } from '../../src/state/views/partition-log.js'
 import type { State } from '../../src/state/views/state.js'
 import type { Place } from '../../src/state/views/view.js'
 import type { History } from './history.js'
+import { type StoreWitness, UpkeepRules } from './upkeep-rules.js'
 
 interface LeaseModel {
   term: number
@@ -37,12 +38,25 @@ export class CommandRules {
   #generationBefore: number | undefined
   readonly #rules: Rules
 
-  constructor(history: History) {
+  constructor(history: History, store: StoreWitness) {
     this.#history = history
+    const upkeep = new UpkeepRules(history, store)
     this.#rules = {
-      append: { after: (_state, command, outcome) => this.#append(command, outcome) },
+      append: {
+        after: (_state, command, outcome, place) => {
+          this.#append(command, outcome)
+          upkeep.appended(command, outcome, place)
+        },
+      },
+      deleteRecords: { after: (state, command, _outcome, place) => upkeep.deletedRecords(state, command, place) },
+      replaceRanges: {
+        before: (state, command) => upkeep.beforeReplacement(state, command),
+        after: (state, command, { isReplaced }, place) => upkeep.replaced(state, command, isReplaced, place),
+      },
+      fenceSegments: { after: (state, command) => upkeep.fenced(state, command) },
       deleteTopic: {
         after: (_state, { id }) => {
+          upkeep.deletedTopic(id)
           for (const log of this.#ends.keys()) if (log.startsWith(id)) this.#ends.delete(log)
         },
       },

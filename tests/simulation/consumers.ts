@@ -20,7 +20,7 @@ const latest = -1
  * Reads one partition after the other: from the beginning, at the tail, or again from somewhere. When the world ends
  * it reads on until it has seen all that was acknowledged.
  */
-export async function runConsumer(world: World, name: string, random: Random): Promise<void> {
+export async function runConsumer(world: World, name: string, random: Random, isSlow: boolean): Promise<void> {
   while (!world.isEnding) {
     const topics = world.history.livingTopics()
     const topic = topics[Math.floor(random.next() * topics.length)]
@@ -29,8 +29,8 @@ export async function runConsumer(world: World, name: string, random: Random): P
       continue
     }
     const partition = Math.floor(random.next() * topic.partitionCount)
-    const reader = new PartitionReader(world, name, random, topic, partition)
-    await reader.run(world.now() + random.next() * 8_000)
+    const reader = new PartitionReader(world, name, random, topic, partition, isSlow)
+    await reader.run(world.now() + random.next() * (isSlow ? 30_000 : 8_000))
   }
 }
 
@@ -40,16 +40,19 @@ class PartitionReader {
   readonly #random: Random
   readonly #topic: KnownTopic
   readonly #partition: number
+  /** It reads a little, and then works on it: the log is compacted and cut off under it. */
+  readonly #isSlow: boolean
   #connection: Connection | undefined
   #position = 0
   #isGone = false
 
-  constructor(world: World, name: string, random: Random, topic: KnownTopic, partition: number) {
+  constructor(world: World, name: string, random: Random, topic: KnownTopic, partition: number, isSlow: boolean) {
     this.#world = world
     this.#name = name
     this.#random = random
     this.#topic = topic
     this.#partition = partition
+    this.#isSlow = isSlow
   }
 
   async run(untilMs: number): Promise<void> {
@@ -72,8 +75,13 @@ class PartitionReader {
     this.#connection?.close()
   }
 
+  #readsLittle(): boolean {
+    return (this.#isSlow || this.#random.next() < 0.3) && !this.#world.isEnding
+  }
+
   /** Goes to another instance now and then, or back. */
   async #wander(): Promise<void> {
+    if (this.#isSlow) await this.#world.clock.sleep(this.#random.next() * 1_000)
     const chance = this.#random.next()
     if (chance < 0.1) this.#connection?.close()
     else if (chance < 0.15) this.#position = Math.floor(this.#position * this.#random.next())
@@ -144,7 +152,7 @@ class PartitionReader {
               partition: this.#partition,
               currentLeaderEpoch: -1,
               fetchOffset: this.#position,
-              partitionMaxBytes: this.#random.next() < 0.3 && !this.#world.isEnding ? 1_000 : 2 ** 20,
+              partitionMaxBytes: this.#readsLittle() ? 1_000 : 2 ** 20,
             },
           ],
         },
@@ -180,8 +188,11 @@ class PartitionReader {
     const { history } = this.#world
     const { id } = this.#topic
     let isFirst = true
+    let last = -1
     for (const record of recordsOf(batches)) {
       history.observe(id, this.#partition, record.offset, record.value, this.#name)
+      if (record.offset <= last) history.violation('reorder', `${this.#where()} gave ${record.offset} after ${last}`)
+      last = record.offset
       if (record.offset < this.#position) continue
       if (isFirst && batches.readBigInt64BE(BatchPosition.baseOffset) > BigInt(this.#position)) {
         // Records may have been deleted while the request waited.

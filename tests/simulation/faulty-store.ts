@@ -19,14 +19,15 @@ export interface Faults {
   refusals: number
   /** Are sent twice by a client library that lost the first answer: a put finds its own object. */
   repeats: number
+  /** A put that nobody waits for any more may still take effect within this time; half a minute by default. */
+  lateMs?: number
 }
 
 export const noFaults = { outliers: 0, failures: 0, silences: 0, refusals: 0, repeats: 0 } as const
 
 /** A request that is not answered is given up after this time. */
 const requestTimeoutMs = 2_000
-/** A put that nobody waits for any more may still take effect within this time. */
-const lateMs = 30_000
+const lateMsDefault = 30_000
 
 /** What a process asked of the store. */
 export interface StoreUse {
@@ -44,12 +45,13 @@ export interface FaultyStoreOptions {
   faults: () => Faults
   /** No request of this process reaches the store. */
   isCutOff?: () => boolean
+  onPut?: (key: string) => void
   use?: StoreUse
 }
 
 /** An object store as a simulated process sees it through a bad network. Nothing is watched: it must be polled. */
 export function faultyStore(store: ObjectStore, options: FaultyStoreOptions): ObjectStore {
-  const { process, world, random, faults, isCutOff = () => false } = options
+  const { process, world, random, faults, isCutOff = () => false, onPut } = options
   const use = options.use ?? { puts: 0, gets: 0, underWay: 0, underWayMax: 0 }
   const latency = (medianMs: number) => {
     const normal = Math.sqrt(-2 * Math.log(random.next() || 1e-9)) * Math.cos(2 * Math.PI * random.next())
@@ -80,12 +82,12 @@ export function faultyStore(store: ObjectStore, options: FaultyStoreOptions): Ob
       }
       if (fault === 'silent') {
         // It takes effect in time, late or never; nobody hears of it.
-        const effectMs = random.next() < 0.5 ? ms : random.next() * lateMs
+        const effectMs = random.next() < 0.5 ? ms : random.next() * (faults().lateMs ?? lateMsDefault)
         if (random.next() < 0.7) world.after(effectMs, () => void effect().catch(() => undefined))
         hear(requestTimeoutMs, () => fail('simulated time-out'))
         return
       }
-      world.after(ms / 2, () => {
+      const arrive = () => {
         if (fault === 'before' || !reaches()) {
           hear(ms / 2, () => fail('simulated failure'))
           return
@@ -95,7 +97,9 @@ export function faultyStore(store: ObjectStore, options: FaultyStoreOptions): Ob
           (value) => hear(ms / 2, fault === 'after' ? () => fail('simulated failure') : () => resolve(value)),
           (error: unknown) => hear(ms / 2, () => reject(error)),
         )
-      })
+      }
+      // What a process that pauses had not quite sent is sent when it wakes.
+      world.after(ms / 2, () => (process.isPaused && random.next() < 0.3 ? process.deliver(arrive) : arrive()))
     }).finally(() => {
       use.underWay--
     })
@@ -106,6 +110,7 @@ export function faultyStore(store: ObjectStore, options: FaultyStoreOptions): Ob
     kind: store.kind,
     putIfAbsent: (key, body) => {
       use.puts++
+      onPut?.(key)
       // What goes over the network is what the pieces hold when the request is made.
       const copy = Buffer.concat(body)
       return request(key, faults().putMs, () => store.putIfAbsent(key, [copy]))

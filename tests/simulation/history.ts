@@ -9,6 +9,8 @@ export interface KnownTopic {
   createdAtMs: number
   /** …until somebody has asked to delete it. */
   deletionAskedAtMs: number
+  /** From here on nobody may say that it is there. */
+  deletedAtMs: number
   /** The highest offset below which somebody asked to delete records, by partition. */
   deletedBelow: Map<number, number>
   /** Records may go by themselves. */
@@ -25,6 +27,7 @@ export interface SentRecord {
   isIdempotent: boolean
   /** Its number among the records that this producer sent to this partition. */
   order: number
+  timestampMs: number
   /** Where it was acknowledged to be. */
   offset: number | undefined
 }
@@ -36,6 +39,8 @@ export interface SentRecord {
 export class History {
   readonly violations: string[] = []
   readonly topics: KnownTopic[] = []
+  /** Names under which a topic may be that nobody was told of: the answer was lost. */
+  readonly unsure = new Set<string>()
   readonly sent = new Map<string, SentRecord>()
   acknowledged = 0
   readonly #now: () => number
@@ -58,6 +63,12 @@ export class History {
   /** Topics that are there for certain. */
   livingTopics(): KnownTopic[] {
     return this.topics.filter((topic) => topic.deletionAskedAtMs === Number.POSITIVE_INFINITY)
+  }
+
+  /** Whether there is no topic of that name for certain. */
+  isGone(name: string): boolean {
+    const areGone = this.topics.every((topic) => topic.name !== name || topic.deletedAtMs < Number.POSITIVE_INFINITY)
+    return areGone && !this.unsure.has(name)
   }
 
   /** A record was read, or acknowledged, at that place: everybody must see the same there, always. */

@@ -5,6 +5,7 @@ import { type Random, seededRandom } from '../../src/base/random.js'
 import { GroupCoordinator, type GroupLimits } from '../../src/state/groups/coordinator.js'
 import { pack } from '../../src/state/ledger/entry.js'
 import { noLedgerObserver } from '../../src/state/ledger/observer.js'
+import { Retention } from '../../src/state/log/retention.js'
 import { type ClusterSettings, type OpenCluster, openCluster } from '../../src/state/open-cluster.js'
 import type { ObjectStore } from '../../src/state/store/object-store.js'
 import { retrying } from '../../src/state/store/retrying.js'
@@ -16,7 +17,7 @@ import { SimulatedProcess } from './process.js'
 import type { VirtualClock } from './virtual-clock.js'
 
 /** A state is compared with the other instances' after every so many entries. */
-const comparedEntries = 7
+const comparedEntries = 17
 
 /** As the gateway has it: gets, listings and deletions are repeated for so long. */
 const storeRetryMs = 2_000
@@ -29,10 +30,16 @@ export interface InstanceOptions {
   store: ObjectStore
   faults: () => Faults
   isCutOff: () => boolean
+  /** It decided to put an object, whenever that reaches the store. */
+  onPut(key: string): void
   seed: number
   skewMs: number
   settings: ClusterSettings
   groupLimits: GroupLimits
+  /** Retention looks this often besides; undefined: just as the gateway does. */
+  retentionCheckMs: number | undefined
+  /** It ends because it did not know the ledger's tail for too long. */
+  onFenced(): void
   /** Called when it exists no more: it crashed, or was closed. */
   onEnd(): void
 }
@@ -46,6 +53,9 @@ export class SimulatedInstance {
   readonly log: Log
   cluster: OpenCluster | undefined
   groups: GroupCoordinator | undefined
+  /** Record bytes that were taken and not answered, and most that were so at once. */
+  readonly appending = { bytes: 0, bytesMax: 0, refusals: 0 }
+  #retention: Retention | undefined
   #isClosing = false
   readonly #options: InstanceOptions
 
@@ -76,6 +86,7 @@ export class SimulatedInstance {
     if (cluster === undefined || groups === undefined || this.#isClosing) return
     this.#isClosing = true
     groups.close()
+    await this.#retention?.close()
     await cluster.close()
     for (const connection of [...this.connections]) connection.reset()
     this.process.crash()
@@ -83,10 +94,10 @@ export class SimulatedInstance {
   }
 
   async #open(): Promise<void> {
-    const { history, settings, groupLimits, store, world, faults, isCutOff } = this.#options
+    const { history, settings, groupLimits, store, world, faults, isCutOff, onPut } = this.#options
     const { process, random, log, use } = this
     const { clock } = process
-    const faulty = faultyStore(store, { process, world, random, faults, isCutOff, use })
+    const faulty = faultyStore(store, { process, world, random, faults, isCutOff, onPut, use })
     while (this.cluster === undefined) {
       // What an attempt that failed still reads is nobody's state any more.
       const attempt: { cluster?: OpenCluster } = {}
@@ -102,17 +113,59 @@ export class SimulatedInstance {
             entryApplied: (_own, sequence) => this.#compareFold(sequence, attempt.cluster),
           },
           onFatal: (error) => {
-            history.violation('fatal', messageOf(error))
+            if (isFenced(error)) this.#options.onFenced()
+            else history.violation('fatal', messageOf(error))
             this.crash()
           },
         })
         this.cluster = attempt.cluster
       } catch (error) {
-        if (!isOfTheStore(error)) history.violation('open', messageOf(error))
+        if (!isOfTheStore(error) && !isFenced(error)) history.violation('open', messageOf(error))
         await clock.sleep(100 + random.next() * 200)
       }
     }
-    this.groups = new GroupCoordinator({ proposer: this.cluster.proposer, clock, random, log, limits: groupLimits })
+    const { proposer } = this.cluster
+    this.#countAppends(this.cluster)
+    this.groups = new GroupCoordinator({ proposer, clock, random, log, limits: groupLimits })
+    const { retentionCheckMs } = this.#options
+    if (retentionCheckMs === undefined) return
+    this.#retention = new Retention({ proposer, clock, random, log })
+    await this.#checkRetention(this.#retention, retentionCheckMs)
+  }
+
+  #countAppends(cluster: OpenCluster): void {
+    const { appending } = this
+    const { logs } = cluster
+    const append: typeof logs.append = async (batches) => {
+      const bytes = batches.reduce((sum, { batch }) => sum + batch.length, 0)
+      appending.bytes += bytes
+      try {
+        const outcomes = logs.append(batches)
+        // Those that are refused are refused at once.
+        this.process.clock.soon(() => {
+          appending.bytesMax = Math.max(appending.bytesMax, appending.bytes)
+        })
+        return await outcomes
+      } catch (error) {
+        if (error instanceof Error && error.name === 'OverloadedError') appending.refusals++
+        throw error
+      } finally {
+        appending.bytes -= bytes
+      }
+    }
+    Object.assign(cluster, { logs: { ...logs, append } })
+  }
+
+  /** The gateway looks every few minutes, which is longer than most worlds last. */
+  async #checkRetention(retention: Retention, everyMs: number): Promise<void> {
+    const { random, process } = this
+    while (!this.#isClosing) {
+      await process.clock.sleep(everyMs * (0.5 + random.next()))
+      // The gateway would try again as well.
+      await retention.check().catch((error: unknown) => {
+        if (!isUnavailable(error)) this.#options.history.violation('retention', messageOf(error))
+      })
+    }
   }
 
   /** All who have applied the same entries hold the same state, byte by byte. */
@@ -135,6 +188,15 @@ export function hashOf(state: State): string {
 
 function isOfTheStore(error: unknown): boolean {
   return error instanceof Error && error.name === 'StoreError'
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof Error && error.name === 'UnavailableError'
+}
+
+/** See `Fence`. */
+function isFenced(error: unknown): boolean {
+  return isUnavailable(error) && messageOf(error).includes("did not know the ledger's tail")
 }
 
 /** What the gateway calls an error is one here too. */

@@ -10,7 +10,8 @@ import type { World } from './world.js'
 
 /** The first version with topic ids. */
 const produceVersion = 13
-const requestTimeoutMs = 3_000
+/** As `retry.backoff.ms`. */
+const retryBackoffMs = 100
 /** Batches of one partition under way at most, as `max.in.flight.requests.per.connection`. */
 const inFlightMax = 5
 
@@ -29,6 +30,8 @@ interface Batch {
   baseSequence: number
   isInFlight: boolean
   isRetry: boolean
+  /** It was refused: it is not sent again before. */
+  notBeforeMs: number
 }
 
 /** The batches of one partition that are not acknowledged, in order, and what numbers the next one gets. */
@@ -85,6 +88,7 @@ class ProducerSession {
     const baseSequence = log.nextSequence
     const count = 1 + Math.floor(this.#random.next() * 3)
     const records: SentRecord[] = []
+    const timestampMs = this.#world.wallClock()
     for (let i = 0; i < count; i++) {
       const order = baseSequence + i
       const value = `${this.#name}/${history.topics.indexOf(topic)}/${partition}/${order}`
@@ -95,6 +99,7 @@ class ProducerSession {
         producer: this.#name,
         isIdempotent: this.#isIdempotent,
         order,
+        timestampMs,
         offset: undefined,
       })
     }
@@ -102,18 +107,19 @@ class ProducerSession {
     log.nextSequence += count
     const bytes = encodeBatch({
       records: records.map(({ value }) => ({
-        timestampMs: this.#world.wallClock(),
+        timestampMs,
         key: null,
         value: Buffer.from(value.padEnd(this.#valueBytes(), '.')),
         headers: [],
       })),
       ...(this.#isIdempotent ? { producerId: this.#producerId, producerEpoch: 0, baseSequence } : {}),
     })
-    log.batches.push({ records, bytes, baseSequence, isInFlight: false, isRetry: false })
+    log.batches.push({ records, bytes, baseSequence, isInFlight: false, isRetry: false, notBeforeMs: 0 })
   }
 
   #valueBytes(): number {
-    return this.#random.next() < this.#world.options.largeRecords ? Math.floor(this.#random.next() * 60_000) : 0
+    const { largeRecords, recordBytesMax } = this.#world.options
+    return this.#random.next() < largeRecords ? Math.floor(this.#random.next() * recordBytesMax) : 0
   }
 
   async #send(): Promise<void> {
@@ -122,7 +128,10 @@ class ProducerSession {
     if (connection === undefined) return
     if (this.#isIdempotent && this.#producerId < 0) {
       try {
-        const { producerId } = await connection.call(({ cluster }) => cluster.producers.init(-1, -1), requestTimeoutMs)
+        const { producerId } = await connection.call(
+          ({ cluster }) => cluster.producers.init(-1, -1),
+          this.#world.options.requestTimeoutMs,
+        )
         this.#world.noteProducerId(producerId, this.#name)
         this.#producerId = producerId
       } catch {
@@ -144,6 +153,7 @@ class ProducerSession {
       // A batch that is sent again goes alone, so that no later one overtakes it.
       if (
         batch === undefined ||
+        batch.notBeforeMs > this.#world.now() ||
         (batch.isRetry && index > 0) ||
         log.batches.some((other) => other.isRetry && other.isInFlight)
       )
@@ -166,7 +176,7 @@ class ProducerSession {
         partitionData: [{ index: log.partition, records: batch.bytes }],
       })),
     }
-    connection.send<ProduceResponse>(produce, request, produceVersion, requestTimeoutMs).then(
+    connection.send<ProduceResponse>(produce, request, produceVersion, this.#world.options.requestTimeoutMs).then(
       ({ responses }) => {
         sendable.forEach(({ log, batch }, i) => {
           const answer = responses[i]?.partitionResponses[0]
@@ -187,12 +197,13 @@ class ProducerSession {
     askedAtMs: number,
     errorCode: number,
     baseOffset: number,
-    { instance }: Connection,
+    connection: Connection,
   ): void {
     const { history } = this.#world
-    const who = `${this.#name} at writer ${instance.cluster?.proposer.writer ?? 0}`
+    const who = `${this.#name} at writer ${connection.instance.cluster?.proposer.writer ?? 0}`
     switch (errorCode) {
       case ErrorCode.NONE:
+        this.#world.noteAnswer(askedAtMs, connection.instance, who)
         batch.records.forEach((record, i) => void history.acknowledge(record, baseOffset + i, who))
         remove(log, batch)
         return
@@ -208,6 +219,7 @@ class ProducerSession {
         return
       case ErrorCode.REQUEST_TIMED_OUT:
       case ErrorCode.KAFKA_STORAGE_ERROR:
+        batch.notBeforeMs = this.#world.now() + retryBackoffMs
         this.#failed(log, batch)
         return
       default:

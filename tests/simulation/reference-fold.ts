@@ -5,6 +5,7 @@ import { applyCommand, emptyState, type State } from '../../src/state/views/stat
 import { noEvents } from '../../src/state/views/view.js'
 import { CommandRules } from './command-rules.js'
 import type { History } from './history.js'
+import type { StoreWitness } from './upkeep-rules.js'
 
 /** Folds a ledger as its description says, one object after the other: nothing of the code that does it at work. */
 export class ReferenceFold {
@@ -17,12 +18,12 @@ export class ReferenceFold {
   /** Whoever is numbered below this and has no index is never heard. */
   #writersFrom = 0
 
-  /** With a history, commands and outcomes are checked as well; from the beginning only. */
-  constructor(history: History | undefined, state = emptyState(), sequence = 0) {
+  /** With somebody to tell, commands and outcomes are checked as well; from the beginning only. */
+  constructor(checks: { history: History; store: StoreWitness } | undefined, state = emptyState(), sequence = 0) {
     this.state = state
     this.sequence = sequence
-    this.#history = history
-    this.#rules = history && new CommandRules(history)
+    this.#history = checks?.history
+    this.#rules = checks && new CommandRules(checks.history, checks.store)
   }
 
   apply(object: Buffer): void {

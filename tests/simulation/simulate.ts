@@ -36,9 +36,13 @@ if (values.latency) {
     if (options === undefined) throw new Error(`no world '${name}': there are ${Object.keys(worlds).join(', ')}`)
     const begun = performance.now()
     const total = { acknowledged: 0, entries: 0, starts: 0, virtualMs: 0, leaseAcquisitions: 0, generations: 0 }
+    const upkeep = { segments: 0, deleted: 0, fenced: 0, refusals: 0 }
+    let slowestMs = 0
     for (let seed = first; seed < first + seeds; seed++) {
       const result = await runWorld(options, seed)
       for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += result[key]
+      for (const key of Object.keys(upkeep) as (keyof typeof upkeep)[]) upkeep[key] += result[key]
+      slowestMs = Math.max(slowestMs, result.slowestMs)
       if (values.verbose) say(`${name} ${seed}: ${JSON.stringify(result)}`)
       if (result.violations.length === 0) continue
       failed++
@@ -50,7 +54,9 @@ if (values.latency) {
     say(
       `${name}: ${seeds} seeds from ${first}, ${msPerSeed.toFixed(0)} ms and ${(total.virtualMs / seeds / 1_000).toFixed(0)} ` +
         `virtual s each; ${total.acknowledged} records acknowledged, ${total.entries} entries, ${total.starts} starts, ` +
-        `${total.generations} generations, ${total.leaseAcquisitions} leases`,
+        `${total.generations} generations, ${total.leaseAcquisitions} leases, ${upkeep.segments} segments, ` +
+        `${upkeep.deleted} objects deleted, ${upkeep.fenced} fenced, ${upkeep.refusals} appends refused, ` +
+        `slowest answer ${slowestMs.toFixed(0)} ms`,
     )
   }
   if (failed > 0) {

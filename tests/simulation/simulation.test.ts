@@ -16,6 +16,9 @@ const seeds: Readonly<Record<string, number>> = {
   groups: 18,
   fellowship: 14,
   leases: 19,
+  upkeep: 5,
+  overload: 5,
+  takeover: 3,
 }
 
 for (const [name, options] of Object.entries(worlds))
@@ -28,6 +31,9 @@ for (const [name, options] of Object.entries(worlds))
         `seed ${seed}: ${result.acknowledged} acknowledged`,
       )
       assert.ok(options.groups === 0 || result.generations > 0, `seed ${seed}: no group ever formed`)
+      assert.ok(!options.hasUpkeep || result.segments > 2, `seed ${seed}: ${result.segments} segments`)
+      assert.ok(!options.hasUpkeep || result.deleted > 100, `seed ${seed}: ${result.deleted} objects deleted`)
+      assert.ok(name !== 'overload' || result.refusals > 20, `seed ${seed}: ${result.refusals} refusals`)
       assert.ok(options.leases === 0 || result.leaseAcquisitions > 0, `seed ${seed}: nobody ever held a lease`)
     }
   })

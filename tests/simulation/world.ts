@@ -3,12 +3,15 @@ import { type Random, seededRandom } from '../../src/base/random.js'
 import { ErrorCode } from '../../src/protocol/error-codes.js'
 import type { TopicId, TopicOutcome } from '../../src/state/cluster.js'
 import type { GroupLimits } from '../../src/state/groups/coordinator.js'
+import { segmentsPrefix } from '../../src/state/ledger/keys.js'
 import type { ClusterSettings } from '../../src/state/open-cluster.js'
-import { MemoryBucket, memoryStore } from '../../src/state/store/memory.js'
+import { memoryStore } from '../../src/state/store/memory.js'
 import { runAdministrator } from './administrators.js'
+import { Archive } from './archive.js'
 import { audit } from './audit.js'
 import { Connection, ConnectionLost } from './connection.js'
 import { runConsumer } from './consumers.js'
+import { type DisturbanceOptions, Disturbances } from './disturbances.js'
 import { type Faults, noFaults } from './faulty-store.js'
 import { runMember, sessionTimeoutMs } from './group-members.js'
 import { GroupWitness } from './group-witness.js'
@@ -19,24 +22,22 @@ import { runObserver } from './observers.js'
 import { runProducer } from './producers.js'
 import { VirtualClock } from './virtual-clock.js'
 
-export interface WorldOptions {
+export interface WorldOptions extends DisturbanceOptions {
   instances: [min: number, max: number]
   /** How long clients work, virtual milliseconds. */
   ms: number
   faults: Faults
-  /** Chance of each per instance and virtual second. */
-  crashes: number
-  pauses: number
-  closes: number
-  /** Of being cut off from the store for some seconds. */
-  cutOffs: number
-  pauseMsMax: number
   producers: number
   /** Mean time between two batches of a producer, milliseconds. */
   producerPauseMs: number
-  /** Share of records of up to 60 KB. */
+  /** Producers give up a request, and its connection, after so long. */
+  requestTimeoutMs: number
+  /** Share of records of up to `recordBytesMax`; the others are small. */
   largeRecords: number
+  recordBytesMax: number
   consumers: number
+  /** So many of them take their time, and fall far behind. */
+  slowConsumers: number
   /** Who ask how far logs and groups are. */
   observers: number
   groups: number
@@ -46,6 +47,10 @@ export interface WorldOptions {
   /** Whether a member that is well must never be expelled: nothing holds up its heartbeats for long. */
   checksExpulsions: boolean
   settings: Partial<ClusterSettings>
+  /** Compaction, retention and collection are at work, all times in small. */
+  hasUpkeep: boolean
+  /** No acknowledged batch waits for longer, from request to answer. */
+  answerMsMax: number | undefined
 }
 
 export interface WorldResult {
@@ -55,6 +60,15 @@ export interface WorldResult {
   acknowledged: number
   entries: number
   starts: number
+  /** Instances that ended because they had slept for too long. */
+  fenced: number
+  /** Objects that were deleted. */
+  deleted: number
+  segments: number
+  /** Appends that were refused because too much waited. */
+  refusals: number
+  /** The longest time from a request of a producer to its answer. */
+  slowestMs: number
   leaseAcquisitions: number
   generations: number
   virtualMs: number
@@ -62,7 +76,13 @@ export interface WorldResult {
 
 /** After the faults end, everything is to come to rest within this time. */
 const restMs = 90_000
+/** Ranges that a reader asks the store for at once. */
+const rangesAhead = 16
+/** Parts that a committer has under way at most. */
+const partsPendingMax = 32
 const startMs = 60_000
+/** Everything that upkeep has to do is done in this time, also what it left alone because it had failed. */
+const quietMs = 12 * 60_000
 const stableTopicName = 'stable'
 const choices = <T>(random: Random, values: readonly T[]): T => values[Math.floor(random.next() * values.length)] as T
 
@@ -79,16 +99,22 @@ export class World {
   readonly stablePartitions: number
   isEnding = false
   readonly #random: Random
-  readonly #bucket = new MemoryBucket()
+  readonly #bucket = new Archive(this.history, () => this.now())
   readonly #folds = new Map<number, string>()
   readonly #slots: SimulatedInstance[] = []
   readonly #settings: ClusterSettings
   readonly #producerIds = new Map<number, string>()
   readonly #groups: GroupWitness[] = []
   readonly #leases: LeaseWitness[] = []
-  readonly #cutOffUntilMs = new Map<number, number>()
+  readonly #disturbances: Disturbances
+  /** Writers whose wall clock went back. */
+  readonly #setBack = new Set<number>()
   #faultsAreOn = true
+  #faultsEndMs = Number.POSITIVE_INFINITY
   #starts = 0
+  #fenced = 0
+  #refusals = 0
+  #slowestMs = 0
   #active = new Set<string>()
 
   constructor(options: WorldOptions, seed: number) {
@@ -104,8 +130,18 @@ export class World {
       pollIntervalMs: choices(random, [20, 50, 100]),
       snapshotEntries: choices(random, [10, 50, 200]),
       cacheBytes: choices(random, [2_000, 100_000, 2 ** 22]),
+      ...(options.hasUpkeep ? upkeepSettings(random) : {}),
       ...options.settings,
     }
+    this.#disturbances = new Disturbances({
+      options,
+      clock: this.clock,
+      random,
+      bucket: this.#bucket,
+      slots: this.#slots,
+      areOn: () => this.#faultsAreOn,
+      look: (instance) => this.#checkBounds(instance),
+    })
     const [min, max] = options.instances
     const count = min + Math.floor(random.next() * (max - min + 1))
     for (let slot = 0; slot < count; slot++) this.#start(slot)
@@ -125,20 +161,27 @@ export class World {
     await this.#createStableTopic()
     const begin = this.now()
     this.#startClients()
-    this.#disturb()
+    this.#disturbances.start()
     await this.clock.run(begin + ms)
     this.#faultsAreOn = false
+    this.#faultsEndMs = this.now()
     this.isEnding = true
     await this.clock.run(begin + ms + restMs, () => this.#active.size === 0)
     if (this.#active.size > 0) this.history.violation('liveness', `${[...this.#active].join(', ')} never came to rest`)
     const virtualMs = this.now()
-    const entries = await this.#check()
+    if (this.options.hasUpkeep) await this.clock.run(virtualMs + quietMs)
+    const entries = await this.#check(this.options.hasUpkeep ? virtualMs : undefined)
     return {
       violations: this.history.violations,
       sent: this.history.sent.size,
       acknowledged: this.history.acknowledged,
       entries,
       starts: this.#starts,
+      fenced: this.#fenced,
+      deleted: this.#bucket.removals.length,
+      segments: [...this.#bucket.all.keys()].filter((key) => key.startsWith(segmentsPrefix)).length,
+      refusals: this.#refusals + this.#slots.reduce((sum, { appending }) => sum + appending.refusals, 0),
+      slowestMs: this.#slowestMs,
       leaseAcquisitions: this.#leases.reduce((sum, lease) => sum + lease.acquisitions, 0),
       generations: this.#groups.reduce((sum, group) => sum + group.newest, 0),
       virtualMs,
@@ -165,6 +208,16 @@ export class World {
     this.#producerIds.set(producerId, who)
   }
 
+  /** A producer was acknowledged what it had asked at some time. */
+  noteAnswer(askedAtMs: number, { process }: SimulatedInstance, who: string): void {
+    const ms = this.now() - askedAtMs
+    // Who asked somebody that slept itself waited for that.
+    if (process.pausedUntilMs > askedAtMs) return
+    this.#slowestMs = Math.max(this.#slowestMs, ms)
+    if (ms > (this.options.answerMsMax ?? Number.POSITIVE_INFINITY))
+      this.history.violation('takeover', `${who} was answered after ${Math.round(ms)} ms`)
+  }
+
   /** Whether records from `offset` on may have been deleted. */
   mayBeDeleted(topicId: TopicId, partition: number, offset: number): boolean {
     const topic = this.history.topic(topicId)
@@ -179,6 +232,7 @@ export class World {
   #start(slot: number): void {
     const random = this.#random
     const store = memoryStore(this.#bucket)
+    const asked = (key: string) => this.#bucket.asked(key)
     this.#starts++
     const instance = new SimulatedInstance({
       world: this.clock,
@@ -187,13 +241,19 @@ export class World {
       // Where a request costs money, larger blocks are read.
       store: slot % 2 === 0 ? store : { ...store, kind: 'paid' },
       faults: () => this.#faults(),
-      isCutOff: () => this.#faultsAreOn && (this.#cutOffUntilMs.get(slot) ?? 0) > this.now(),
+      onPut: asked,
+      isCutOff: () => this.#faultsAreOn && this.#disturbances.cutOffUntilMs(slot) > this.now(),
       seed: Math.floor(random.next() * 2 ** 32),
       skewMs: Math.floor((random.next() - 0.5) * 10_000),
       settings: this.#settings,
       groupLimits,
+      retentionCheckMs: this.options.hasUpkeep ? 4_000 : undefined,
+      onFenced: () => this.#fencedOff(instance),
       onEnd: () => {
         this.#checkBounds(instance)
+        this.#noteClock(instance)
+        this.#refusals += instance.appending.refusals
+        instance.appending.refusals = 0
         this.clock.after(random.next() * 2_000, () => this.#start(slot))
       },
     })
@@ -231,13 +291,15 @@ export class World {
       partitionCount: topic.partitionCount,
       createdAtMs: this.now(),
       deletionAskedAtMs: Number.POSITIVE_INFINITY,
+      deletedAtMs: Number.POSITIVE_INFINITY,
       deletedBelow: new Map(),
       hasRetention: false,
     })
   }
 
   #startClients(): void {
-    const { producers, consumers, observers, groups, membersPerGroup, administrators, leases } = this.options
+    const { producers, consumers, slowConsumers, observers, groups, membersPerGroup, administrators, leases } =
+      this.options
     const run = (name: string, client: Promise<void>) => {
       this.#active.add(name)
       client
@@ -246,7 +308,7 @@ export class World {
     }
     const random = () => seededRandom(this.#seed())
     for (let i = 0; i < producers; i++) run(`p${i}`, runProducer(this, `p${i}`, random(), i % 3 !== 2))
-    for (let i = 0; i < consumers; i++) run(`c${i}`, runConsumer(this, `c${i}`, random()))
+    for (let i = 0; i < consumers; i++) run(`c${i}`, runConsumer(this, `c${i}`, random(), i < slowConsumers))
     for (let i = 0; i < administrators; i++) run(`admin${i}`, runAdministrator(this, `flux${i}`, random()))
     for (let i = 0; i < groups; i++) {
       const groupId = `group${i}`
@@ -269,36 +331,34 @@ export class World {
       for (const instance of this.#slots) void holdLease(this, instance, lease, random())
   }
 
-  /** Every second, perhaps crashes, closes, pauses or cuts off somebody. */
-  #disturb(): void {
-    const { crashes, pauses, closes, cutOffs, pauseMsMax } = this.options
-    const random = this.#random
-    this.clock.after(500 + random.next() * 1_000, () => {
-      if (!this.#faultsAreOn) return
-      this.#slots.forEach((instance, slot) => {
-        if (!instance.process.isAlive) return
-        if (random.next() < pauses) instance.process.pause(random.next() * pauseMsMax)
-        if (random.next() < cutOffs) this.#cutOffUntilMs.set(slot, this.now() + random.next() * 6_000)
-        if (random.next() < crashes) instance.crash()
-        else if (random.next() < closes && !instance.process.isPaused) void instance.close()
-        this.#checkBounds(instance)
-      })
-      this.#disturb()
-    })
+  /** It ended because it had not known the tail for too long: once the store is well again, it must have slept. */
+  #fencedOff({ process }: SimulatedInstance): void {
+    this.#fenced++
+    const graceMs = this.#settings.trimGraceMs ?? 0
+    if (this.now() - Math.max(process.pausedUntilMs, this.#faultsEndMs) > graceMs)
+      this.history.violation('fence', 'an instance gave up that neither slept nor was cut off')
+  }
+
+  #noteClock({ process, cluster }: SimulatedInstance): void {
+    if (process.hasBeenSetBack && cluster !== undefined) this.#setBack.add(cluster.proposer.writer)
   }
 
   /** What an instance holds and asks for at once is bounded by its settings, not by its clients. */
-  #checkBounds({ cluster, use }: SimulatedInstance): void {
-    const { cacheBytes, maxInflightEntries } = this.#settings
+  #checkBounds({ cluster, use, appending }: SimulatedInstance): void {
+    const { cacheBytes, maxInflightEntries, waitingBytesMax, flushBytes } = this.#settings
     // One object may be larger than the cache.
     if (cluster !== undefined && cluster.cachedBytes() > cacheBytes + 2 ** 21)
       this.history.violation('bounds', `${cluster.cachedBytes()} bytes are cached`)
-    const readers = this.options.consumers
+    const batchBytesMax = 3 * this.options.recordBytesMax + 1_000
+    const appendingMax = waitingBytesMax + partsPendingMax * (flushBytes + batchBytesMax)
+    if (appending.bytesMax > appendingMax)
+      this.history.violation('bounds', `${appending.bytesMax} bytes were being appended at once`)
+    const readers = this.options.consumers * rangesAhead
     if (use.underWayMax > maxInflightEntries + 64 + 6 * this.#starts + readers)
       this.history.violation('bounds', `${use.underWayMax} requests to the store at once`)
   }
 
-  async #check(): Promise<number> {
+  async #check(quietSinceMs: number | undefined): Promise<number> {
     const areUp = () => this.#slots.every((instance) => instance.isServing)
     await this.clock.run(this.now() + restMs, areUp)
     if (!areUp()) this.history.violation('liveness', 'an instance did not come up in the end')
@@ -312,13 +372,14 @@ export class World {
     )
     await this.clock.run(this.now() + restMs, () => isConfirmed)
     if (!isConfirmed) this.history.violation('liveness', 'the tail could not be confirmed in the end')
+    for (const instance of this.#slots) this.#noteClock(instance)
     const options = {
       bucket: this.#bucket,
       history: this.history,
       clusters,
       folds: this.#folds,
-      mayBeDeleted: (topicId: TopicId, partition: number, offset: number) =>
-        this.mayBeDeleted(topicId, partition, offset),
+      setBack: this.#setBack,
+      quietSinceMs,
     }
     return audit(options).catch((error: unknown) => {
       this.history.violation('audit', `what is stored cannot be read: ${messageOf(error)}`)
@@ -339,3 +400,12 @@ const groupLimits: GroupLimits = {
   offsetsRetentionMinutes: 10_080,
   offsetMetadataBytesMax: 4_096,
 }
+
+/** Segments of some records, and minutes for what takes hours: a process that slept for 6 s is fenced. */
+const upkeepSettings = (random: Random): Partial<ClusterSettings> => ({
+  segmentBytes: choices(random, [2_000, 20_000, 2 ** 20]),
+  compactIntervalMs: choices(random, [500, 2_000]),
+  compactAgeMs: choices(random, [3_000, 15_000]),
+  trimGraceMs: 24_000,
+  snapshotEntries: choices(random, [10, 50]),
+})

@@ -119,15 +119,16 @@ export class Committer {
     return this.#puts.usualMs
   }
 
+  /** @throws OverloadedError if so many bytes of record batches, those of one request, can't wait as well. */
+  assertRoomFor(bytes: number): void {
+    if (this.#queueBytes + bytes > this.#options.waitingBytesMax)
+      throw new OverloadedError(`${this.#queueBytes} bytes of record batches already wait to be stored`)
+  }
+
   /** Queues a proposal. It keeps its place among this instance's proposals. */
   propose(proposal: Proposal): void {
     if (this.#closed !== undefined) throw this.#closed
-    if (proposal.kind === 'append') {
-      const { length } = proposal.batch.batch
-      if (this.#queueBytes + length > this.#options.waitingBytesMax)
-        throw new OverloadedError(`${this.#queueBytes} bytes of record batches already wait to be stored`)
-      this.#queueBytes += length
-    }
+    if (proposal.kind === 'append') this.#queueBytes += proposal.batch.batch.length
     this.#queue.push(proposal)
     this.pumpSoon()
   }
@@ -195,10 +196,9 @@ export class Committer {
   fail(error: Error): void {
     this.#closed = error
     this.#isStopped = true
-    const queue = this.#queue
-    this.#queue = []
     this.#queueBytes = 0
-    for (const proposal of queue) (proposal.kind === 'append' ? proposal.request : proposal).reject(error)
+    for (const proposal of this.#queue.splice(0))
+      (proposal.kind === 'append' ? proposal.request : proposal).reject(error)
     for (const pending of this.#pending.values()) pending.content.reject(error)
     this.#pending.clear()
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.js'
-import { CorruptObjectError, messageOf, StoreError } from '../../base/errors.js'
+import { CorruptObjectError, messageOf } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { ObjectStore } from '../store/object-store.js'
 import type { State } from '../views/state.js'
@@ -219,7 +219,8 @@ export class Lanes {
 
   /** A lane that can't be read is looked at again later; its owner takes over if it has to wait too long. */
   #complain(error: unknown): void {
-    if (error instanceof StoreError) this.#options.log.debug({ error: error.message }, 'a lane cannot be read')
-    else this.#options.log.error({ error: messageOf(error) }, 'a lane holds what it should not')
+    const { log } = this.#options
+    if (error instanceof CorruptObjectError) log.error({ error: error.message }, 'a lane holds what it should not')
+    else log.debug({ error: messageOf(error) }, 'a lane cannot be read')
   }
 }

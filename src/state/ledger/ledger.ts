@@ -181,6 +181,8 @@ export class Ledger implements Proposer {
     return new Promise((resolve, reject) => {
       const request: AppendRequest = { outcomes: new Array(batches.length), missing: batches.length, resolve, reject }
       if (batches.length === 0) resolve([])
+      // All or none: if some were stored and the request refused, its client would send those again as well.
+      this.#committer.assertRoomFor(batches.reduce((sum, { batch }) => sum + batch.length, 0))
       for (let slot = 0; slot < batches.length; slot++)
         this.#committer.propose({
           kind: 'append',

@@ -16,8 +16,9 @@ import { isShareOf } from './shares.js'
 
 /** Partitions looked at before others get their turn on the event loop. */
 const partitionsAtOnce = 500
-/** A partition that could not be compacted is left alone for so long, milliseconds. */
-const failedMs = 10 * 60_000
+/** A partition is left alone for so long, milliseconds, when the store failed, and when its records are damaged. */
+const failedMs = 10_000
+const damagedMs = 10 * 60_000
 
 export interface CompactorOptions {
   store: ObjectStore
@@ -38,7 +39,8 @@ export interface CompactorOptions {
  */
 export class Compactor {
   readonly #options: CompactorOptions
-  readonly #failedAtMs = new WeakMap<PartitionLog, number>()
+  /** Until when partitions that could not be compacted are left alone. */
+  readonly #restsUntilMs = new WeakMap<PartitionLog, number>()
 
   constructor(options: CompactorOptions) {
     this.#options = options
@@ -54,14 +56,14 @@ export class Compactor {
     for (const topic of [...proposer.state.topics.all()])
       for (const log of proposer.state.partitions.ofTopic(topic.id)) {
         if (++looked % partitionsAtOnce === 0) await clock.sleep(0)
-        if (nextRun(log.ranges, planOf(topic, log)) === undefined || this.#hasFailedLately(log)) continue
+        if (nextRun(log.ranges, planOf(topic, log)) === undefined || this.#rests(log)) continue
         if (!isShareOf(proposer.writer, live, `${log.topicId}/${log.partition}`)) continue
         while (!signal.aborted && (await this.#compactNext(log, planOf(topic, log))));
       }
   }
 
-  #hasFailedLately(log: PartitionLog): boolean {
-    return (this.#failedAtMs.get(log) ?? Number.NEGATIVE_INFINITY) > this.#options.clock.monotonic() - failedMs
+  #rests(log: PartitionLog): boolean {
+    return (this.#restsUntilMs.get(log) ?? Number.NEGATIVE_INFINITY) > this.#options.clock.monotonic()
   }
 
   /** Compacts the next run of a partition; false if none is due, or it was not to be. */
@@ -82,9 +84,10 @@ export class Compactor {
       const isMissing = error instanceof CorruptObjectError && error.isMissing
       if (isMissing && !(await holdsRanges(proposer, log, ranges))) return false
       observer.compactionFailed()
-      this.#failedAtMs.set(log, clock.monotonic())
+      const isDamaged = error instanceof CorruptObjectError
+      this.#restsUntilMs.set(log, clock.monotonic() + (isDamaged ? damagedMs : failedMs))
       const where = { topicId: log.topicId, partition: log.partition, error: messageOf(error) }
-      if (error instanceof CorruptObjectError) logger.error(where, 'stored records are damaged; they stay as they are')
+      if (isDamaged) logger.error(where, 'stored records are damaged; they stay as they are')
       else logger.warn(where, 'a partition could not be compacted; it is tried again later')
       return false
     }

@@ -67,7 +67,7 @@ export class Presence {
     const now = clock.monotonic()
     const indexes = new Map([...state.writers.all()].map((each) => [each, state.writers.lastIndex(each)]))
     this.#indexes.note(now, indexes)
-    if (!isShareOf(writer, liveWriters(state.writers, clock.now()), 'presence')) return
+    if (!isShareOf(writer, liveWriters(state.writers, clock.now(), trimGraceMs / 4), 'presence')) return
     const silent = [...(this.#indexes.before(now, trimGraceMs) ?? [])].filter(
       ([each, index]) => each !== writer && indexes.get(each) === index,
     )

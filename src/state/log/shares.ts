@@ -1,11 +1,11 @@
 import { checksum } from '../ledger/entry.js'
 import type { Writers } from '../views/writers.js'
 
-/** A writer whose last part is older than this, by the wall clocks, does no upkeep, milliseconds. */
-const liveMs = 5 * 60_000
-
-/** The writers that are there and write; by the word of the ledger and of their clocks, so it is a guess. */
-export function liveWriters(writers: Writers, nowMs: number): number[] {
+/**
+ * The writers that are there and write: whose last part is younger than `liveMs`. By the word of the ledger and of
+ * their clocks, so it is a guess.
+ */
+export function liveWriters(writers: Writers, nowMs: number, liveMs: number): number[] {
   const live: number[] = []
   for (const writer of writers.all())
     if (!writers.isRetired(writer) && Math.abs(nowMs - (writers.lastTimeMs(writer) ?? 0)) < liveMs) live.push(writer)

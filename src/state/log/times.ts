@@ -1,6 +1,7 @@
 import { baseOffsetOf, maxTimestampOf } from '../../protocol/records/batch.js'
 import { decodeRecords } from '../../protocol/records/record.js'
 import type { PartitionLog } from '../views/partition-log.js'
+import type { Range } from '../views/ranges.js'
 import type { LogBytes } from './log-bytes.js'
 import { type PlacedBatch, placedBatches } from './reader.js'
 
@@ -16,10 +17,16 @@ export async function offsetForTime(
   timestampMs: number,
 ): Promise<TimedOffset | undefined> {
   const { ranges } = log
-  for (let index = 0; index < ranges.length; index++) {
-    if (ranges.maxTimestampAt(index) < timestampMs) continue
-    const found = await firstAtOrAfter(bytes, log, index, timestampMs)
+  for (let index = 0; index < ranges.length; ) {
+    if (ranges.maxTimestampAt(index) < timestampMs) {
+      index++
+      continue
+    }
+    const range = ranges.at(index)
+    const found = await firstAtOrAfter(bytes, log, range, timestampMs)
     if (found !== undefined) return found
+    // Not the next index: ranges may have been replaced by fewer, or dropped, meanwhile.
+    index = ranges.find(range.endOffset)
   }
   return undefined
 }
@@ -30,16 +37,15 @@ export async function offsetOfMaxTimestamp(bytes: LogBytes, log: PartitionLog): 
   let latest = -1
   for (let index = 0; index < ranges.length; index++)
     if (latest < 0 || ranges.maxTimestampAt(index) > ranges.maxTimestampAt(latest)) latest = index
-  return latest < 0 ? undefined : firstAtOrAfter(bytes, log, latest, ranges.maxTimestampAt(latest))
+  return latest < 0 ? undefined : firstAtOrAfter(bytes, log, ranges.at(latest), ranges.maxTimestampAt(latest))
 }
 
 async function firstAtOrAfter(
   bytes: LogBytes,
   log: PartitionLog,
-  index: number,
+  range: Range,
   timestampMs: number,
 ): Promise<TimedOffset | undefined> {
-  const range = log.ranges.at(index)
   const pieces = bytes.find(range) ?? (await bytes.read(log.topicId, log.partition, range))
   for (const batch of placedBatches(range, pieces)) {
     if (maxTimestampOf(batch.bytes) < timestampMs) continue

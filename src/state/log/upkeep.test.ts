@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VirtualClock } from '../../../tests/simulation/virtual-clock.js'
-import { messageOf } from '../../base/errors.js'
+import { messageOf, StoreError } from '../../base/errors.js'
 import { silentLog } from '../../base/log.js'
 import { seededRandom } from '../../base/random.js'
 import { batchesIn } from '../../protocol/records/batch.js'
 import { decodeRecords, encodeBatch } from '../../protocol/records/record.js'
+import { entryKey } from '../ledger/keys.js'
 import { type ClusterSettings, type OpenCluster, openCluster } from '../open-cluster.js'
 import { MemoryBucket, memoryStore } from '../store/memory.js'
 import type { ObjectStore } from '../store/object-store.js'
@@ -29,6 +30,7 @@ class World {
   readonly clock = new VirtualClock()
   readonly bucket = new MemoryBucket()
   readonly compactions: { ranges: number; isReplaced: boolean }[] = []
+  onCompactionFailed = (): void => assert.fail('a compaction failed')
   #seed = 0
 
   async open(change: (store: ObjectStore) => ObjectStore = (store) => store): Promise<OpenCluster> {
@@ -41,7 +43,7 @@ class World {
         settings,
         upkeepObserver: {
           compacted: (ranges, _bytes, _seconds, isReplaced) => this.compactions.push({ ranges, isReplaced }),
-          compactionFailed: () => assert.fail('a compaction failed'),
+          compactionFailed: () => this.onCompactionFailed(),
           collected: () => undefined,
           kept: () => undefined,
         },
@@ -118,6 +120,37 @@ test('records move into segments, and are read at the same offsets as before', a
   assert.deepEqual(await world.readAll(later, id), expected)
   assert.equal((await world.await(later.logs.offsetForTime(id, 0, world.clock.now() + 1)))?.offset, undefined)
   await world.await(later.close())
+})
+
+test('a partition for which the store failed is compacted soon, one that is damaged is left alone for long', async () => {
+  const world = new World()
+  let failures = 0
+  world.onCompactionFailed = () => failures++
+  let isFailing = false
+  const cluster = await world.open((store) => ({
+    ...store,
+    async get(key, range) {
+      if (isFailing && world.bucket.objects.has(key)) throw new StoreError('get failed', { key, retry: true })
+      return store.get(key, range)
+    },
+  }))
+  const id = await topic(world, cluster, 2)
+  isFailing = true
+  for (let i = 0; i < 80; i++) await world.append(cluster, id, `value ${i}`)
+  await world.run(minute)
+  assert.ok(failures > 0)
+  assert.equal(world.compactions.length, 0)
+  isFailing = false
+  await world.run(30_000)
+  assert.ok(world.compactions.length > 0, 'it was tried again')
+
+  failures = 0
+  for (let i = 0; i < 80; i++) await world.append(cluster, id, `value ${i}`, 1)
+  const log = cluster.proposer.state.partitions.get(id, 1)
+  world.bucket.objects.delete(entryKey(0, log?.ranges.numberAt(3) ?? 0))
+  await world.run(5 * minute)
+  assert.equal(failures, 1)
+  await world.await(cluster.close())
 })
 
 test('two instances share the work, and hold the same state', async () => {

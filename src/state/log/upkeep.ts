@@ -40,6 +40,8 @@ export const upkeepDefaults: UpkeepSettings = {
   trimGraceMs: trimGraceDefaultMs,
 }
 
+/** A writer that wrote nothing for so long does no upkeep, milliseconds; or for so long that it may have been fenced. */
+const liveMs = 5 * 60_000
 /** Times that the store is looked through for garbage within the grace period. */
 const collectionsPerGrace = 8
 
@@ -116,8 +118,12 @@ export class Upkeep {
 
   /** Cleans once what is due of compacted topics. That may take long, and moving flushed records must not wait for it. */
   clean(): Promise<void> {
-    const { clock, ledger } = this.#options
-    return this.#cleaner.pass(liveWriters(ledger.state.writers, clock.now()))
+    return this.#cleaner.pass(this.#live())
+  }
+
+  #live(): number[] {
+    const { clock, ledger, settings } = this.#options
+    return liveWriters(ledger.state.writers, clock.now(), Math.min(liveMs, settings.trimGraceMs / 4))
   }
 
   /** Does once what else is due. */
@@ -126,7 +132,7 @@ export class Upkeep {
     const now = clock.monotonic()
     const mark = markOf(ledger.sequence, ledger.state)
     for (const marks of [this.#settled, this.#old]) marks.note(now, mark)
-    const live = liveWriters(ledger.state.writers, clock.now())
+    const live = this.#live()
     const settled = this.#settled.before(now, settings.compactIntervalMs)
     const { segmentBytes, compactAgeMs } = settings
     if (settled !== undefined) {

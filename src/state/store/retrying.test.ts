@@ -84,6 +84,18 @@ test('attempts and time are bounded', async () => {
   assert.ok(late.calls() > 10)
 })
 
+test('a request that is not answered for longer than all attempts may take is repeated once', async () => {
+  const clock = quickClock()
+  let calls = 0
+  const unanswered = async () => {
+    calls++
+    await clock.sleep(10_000)
+    throw failure(true)
+  }
+  await assert.rejects(withRetries(unanswered, { clock, random: seededRandom(1), totalMs: 3_000 }), StoreError)
+  assert.equal(calls, 2)
+})
+
 test('closing the store ends the waiting', async () => {
   const store: ObjectStore = {
     ...memoryStore(),

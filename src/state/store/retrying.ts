@@ -9,7 +9,7 @@ export interface RetryOptions {
   random: Random
   /** Attempts in all. */
   attemptsMax?: number
-  /** No new attempt begins after so much time. */
+  /** No new attempt begins after so much time; but for the second: one request that is not answered takes it all. */
   totalMs?: number
   /** Longest wait before the second attempt; doubled for each one after it, and once more when the store asked to slow down. */
   backoffMs?: number
@@ -34,7 +34,8 @@ export async function withRetries<Result>(request: () => Promise<Result>, option
       if (!(error instanceof StoreError) || !error.retry || attempt >= attemptsMax) throw error
       const longestMs = Math.min(backoffMsMax, backoffMs * 2 ** (attempt - 1) * (error.slowDown ? 2 : 1))
       const waitMs = random.next() * longestMs
-      if (options.signal?.aborted || clock.monotonic() - begunMs + waitMs > totalMs) throw error
+      const isOver = attempt > 1 && clock.monotonic() - begunMs + waitMs > totalMs
+      if (options.signal?.aborted || isOver) throw error
       options.onRetry?.(error, attempt)
       await clock.sleep(waitMs, options.signal)
       if (options.signal?.aborted) throw error

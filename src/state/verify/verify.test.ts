@@ -283,7 +283,7 @@ test('while instances write, compact and collect, all is sound, though what was 
         sequence = instance.cluster.ledgerSequence()
         let listed = 0
         for await (const object of world.store.list(prefix, options)) {
-          if (listed++ % 50 === 0) await world.clock.sleep(20 * 60_000)
+          if (listed++ % 10 === 0) await world.clock.sleep(20 * 60_000)
           yield object
         }
         wentMeanwhile = before.filter((key) => !world.bucket.objects.has(key)).length

@@ -1,0 +1,81 @@
+import {
+  entriesFolder,
+  lanesPrefix,
+  numberOfKey,
+  objectKey,
+  segmentsPrefix,
+  snapshotsPrefix,
+  writerOfLaneKey,
+} from '../../src/state/ledger/keys.js'
+import type { State } from '../../src/state/views/state.js'
+import type { Archive } from './archive.js'
+import type { History } from './history.js'
+import type { ReferenceFold } from './reference-fold.js'
+
+const entries = `${entriesFolder(0)}/`
+/** Those that are kept, and what instances left that died between storing one and deleting the oldest. */
+const snapshotsMax = 8
+
+/** What was deleted from the store, and when: nothing that is referred to, and everything else in the end. */
+export class Deletions {
+  readonly #archive: Archive
+  readonly #history: History
+  readonly #deleted = new Set<string>()
+  #next = 0
+
+  constructor(archive: Archive, history: History) {
+    this.#archive = archive
+    this.#history = history
+  }
+
+  isDeleted(key: string): boolean {
+    return this.#deleted.has(key)
+  }
+
+  /** Judges what was deleted when the ledger ended where the fold stands now. */
+  upTo({ state, sequence }: ReferenceFold): void {
+    const { removals } = this.#archive
+    let references: ReadonlySet<string> | undefined
+    for (; ; this.#next++) {
+      const removal = removals[this.#next]
+      if (removal === undefined || removal.tail > sequence) return
+      references ??= referencesOf(state)
+      this.#deleted.add(removal.key)
+      if (references.has(removal.key))
+        this.#history.violation('missing object', `${removal.key} was deleted at entry ${sequence}, which refers to it`)
+    }
+  }
+
+  /** Nothing that is of no use stays: it was so when the quiet began, and there was time enough. */
+  checkGarbage(state: State, quietSinceMs: number): void {
+    const { objects, storedAtMs, removals } = this.#archive
+    const references = referencesOf(state)
+    const snapshots = this.#archive.sortedKeys().filter((key) => key.startsWith(snapshotsPrefix(0)))
+    if (snapshots.length > snapshotsMax) this.#history.violation('garbage', `there are ${snapshots.length} snapshots`)
+    const covered = numberOfKey(snapshots.find((key) => (storedAtMs.get(key) ?? 0) < quietSinceMs) ?? '0')
+    const garbage: string[] = []
+    for (const key of objects.keys()) {
+      if ((storedAtMs.get(key) ?? 0) >= quietSinceMs || references.has(key)) continue
+      const isEntry = key.startsWith(entries) && numberOfKey(key) <= covered
+      if (isEntry || key.startsWith(lanesPrefix(0)) || key.startsWith(segmentsPrefix)) garbage.push(key)
+    }
+    if (garbage.length === 0) return
+    const [first = ''] = garbage
+    const writer = writerOfLaneKey(first)
+    const why = first.startsWith(lanesPrefix(0)) ? `, its writer came to ${state.writers.lastIndex(writer)}` : ''
+    const where = `snapshots from ${covered}, ${removals.length} were deleted`
+    this.#history.violation('garbage', `${garbage.length} objects that nothing refers to, as ${first}${why}; ${where}`)
+  }
+}
+
+/** The keys of all objects that hold records of a partition. */
+function referencesOf(state: State): ReadonlySet<string> {
+  const keys = new Set<string>()
+  for (const topic of state.topics.all())
+    for (const { topicId, partition, ranges } of state.partitions.ofTopic(topic.id))
+      for (let i = 0; i < ranges.length; i++) {
+        const ref = { writer: ranges.writerAt(i), number: ranges.numberAt(i) }
+        keys.add(objectKey(0, topicId, partition, ref))
+      }
+  return keys
+}
