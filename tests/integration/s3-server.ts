@@ -37,8 +37,9 @@ export interface NoS3Server {
 /**
  * Starts an S3 server on a free port. The program is `HERACLITUS_TEST_VERSITYGW`, or else is built once with Go.
  * Where that is not possible, tests are skipped by name; with `HERACLITUS_TEST_REQUIRE_ALL=1` it is an error.
+ * Its objects lie in `keptIn`, an empty folder that `stop` leaves as it is, or else in one that `stop` removes.
  */
-export async function startS3Server(): Promise<S3Server | NoS3Server> {
+export async function startS3Server(keptIn?: string): Promise<S3Server | NoS3Server> {
   let program: string
   try {
     program = await findProgram()
@@ -47,7 +48,7 @@ export async function startS3Server(): Promise<S3Server | NoS3Server> {
     if (process.env.HERACLITUS_TEST_REQUIRE_ALL === '1') throw new Error(reason)
     return { skip: reason }
   }
-  const folder = fs.mkdtempSync(`${tmpdir()}/heraclitus-s3-`)
+  const folder = keptIn ?? fs.mkdtempSync(`${tmpdir()}/heraclitus-s3-`)
   const port = await freePort()
   const access = { accessKey: 'testaccess', secretKey: 'testsecret' }
   const endpoint = `http://127.0.0.1:${port}`
@@ -112,7 +113,7 @@ export async function startS3Server(): Promise<S3Server | NoS3Server> {
     async stop() {
       process.removeListener('exit', killAtExit)
       await end()
-      fs.rmSync(folder, { recursive: true, force: true })
+      if (keptIn === undefined) fs.rmSync(folder, { recursive: true, force: true })
     },
   }
 }

@@ -39,6 +39,10 @@ export interface SlowProxy {
   endpoint: string
   /** Requests seen so far, by method; listings count as `LIST`. */
   counts: Map<string, number>
+  /** Faults that requests met so far, by kind. */
+  injected: Map<Fault, number>
+  /** From now on, share of requests that meet a fault by chance. */
+  faultRate: number
   /** The next requests with that method meet these faults, one each, in this order. */
   next(method: string, ...faults: Fault[]): void
   close(): Promise<void>
@@ -46,18 +50,23 @@ export interface SlowProxy {
 
 /** Starts the proxy on a free port. Half of a request's time passes before it is handed on, half before its answer. */
 export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowProxy> {
-  const { putMs = 0, getMs = 0, sigma = 0.4, faultRate = 0 } = options
+  const { putMs = 0, getMs = 0, sigma = 0.4 } = options
+  let faultRate = options.faultRate ?? 0
   const faults = options.faults ?? ['slowDownBefore', 'slowDownAfter', 'resetBefore', 'resetAfter']
   const random = seededRandom(options.seed ?? 1)
   const target = new URL(options.target)
   const agent = new http.Agent({ keepAlive: true, maxSockets: 256 })
   const counts = new Map<string, number>()
+  const injected = new Map<Fault, number>()
   const planned = new Map<string, Fault[]>()
 
   const fateOf = (method: string): Fault | undefined => {
     const fault = planned.get(method)?.shift()
     if (fault !== undefined) return fault
-    return random.next() < faultRate ? faults[Math.floor(random.next() * faults.length)] : undefined
+    if (random.next() >= faultRate) return undefined
+    const chosen = faults[Math.floor(random.next() * faults.length)]
+    // S3 answers so to conditional puts alone.
+    return chosen === 'conflict' && method !== 'PUT' ? 'slowDownBefore' : chosen
   }
 
   async function serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
@@ -69,6 +78,7 @@ export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowPro
     const medianMs = method === 'GET' || method === 'HEAD' ? getMs : putMs
     const ms = medianMs * Math.exp(sigma * normal(random))
     const fate = fateOf(method)
+    if (fate !== undefined) injected.set(fate, (injected.get(fate) ?? 0) + 1)
     await sleep(ms / 2)
     if (fate === 'resetBefore') return void request.socket.resetAndDestroy()
     if (fate === 'slowDownBefore') return refuse(response, 503, 'SlowDown')
@@ -114,6 +124,13 @@ export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowPro
   return {
     endpoint: `http://127.0.0.1:${address.port}`,
     counts,
+    injected,
+    get faultRate() {
+      return faultRate
+    },
+    set faultRate(rate) {
+      faultRate = rate
+    },
     next: (method, ...planning) => {
       planned.set(method, [...(planned.get(method) ?? []), ...planning])
     },
