@@ -5,14 +5,21 @@ import { Damages } from './findings.js'
 import { checkLogs } from './logs.js'
 
 /** Damage to a partition with ranges of these offsets, in objects of their own. */
-function damageOf(logStartOffset: number, endOffset: number, ranges: [number, number][]): string[] {
+function damageOf(
+  logStartOffset: number,
+  endOffset: number,
+  ranges: [number, number][],
+  { cleanupPolicy = 'delete', firstDirtyOffset = 0 } = {},
+): string[] {
   const state = emptyState()
-  state.topics.put({ name: 'orders', id: 'id', partitionCount: 1, configs: new Map(), createdAtMs: 0 })
+  const configs = new Map([['cleanup.policy', cleanupPolicy]])
+  state.topics.put({ name: 'orders', id: 'id', partitionCount: 1, configs, createdAtMs: 0 })
   state.partitions.extend('id', 1)
   const log = state.partitions.get('id', 0)
   assert.ok(log)
   log.logStartOffset = logStartOffset
   log.endOffset = endOffset
+  log.firstDirtyOffset = firstDirtyOffset
   for (const [i, [baseOffset, end]] of ranges.entries())
     log.ranges.append({ baseOffset, endOffset: end, writer: 0, number: i, position: 9, length: 9, maxTimestampMs: 0 })
   const damages = new Damages()
@@ -65,6 +72,16 @@ test('a hole, an overlap, a missing beginning or end, and too much are told with
     ]),
     ['0-10: these offsets are in two places, or deleted'],
   )
+})
+
+test('log compaction leaves gaps, though not at the end', () => {
+  const gaps: [number, number][] = [
+    [4, 10],
+    [12, 30],
+  ]
+  assert.deepEqual(damageOf(0, 30, gaps, { cleanupPolicy: 'compact,delete' }), [])
+  assert.deepEqual(damageOf(0, 30, gaps, { firstDirtyOffset: 20 }), [])
+  assert.deepEqual(damageOf(0, 31, gaps, { cleanupPolicy: 'compact' }), ['30-31: these offsets are nowhere'])
 })
 
 test('a topic with another number of logs than partitions is told', () => {
