@@ -83,13 +83,17 @@ export class Instance {
     return wasServing && child === this.#child && !this.#isKilled
   }
 
-  /** SIGTERM for good; gives the exit code. Within 40 s, else it is killed. */
+  /**
+   * SIGTERM for good; gives the exit code. Within 40 s, else it is killed. One that is about to stop is not asked
+   * again, and one that starts is let start: either would end it at once, as the signal's default has it.
+   */
   async stop(): Promise<number | string> {
+    for (let waitedMs = 0; !this.#isServing && waitedMs < 40_000; waitedMs += 100) await sleep(100)
     this.#isWanted = false
     const child = this.#child
     if (child === undefined) return 'it was not running'
     const patience = setTimeout(() => child.kill('SIGKILL'), 40_000)
-    this.#signal('SIGTERM')
+    if (!this.#isKilled) this.#signal('SIGTERM')
     await this.#loop
     clearTimeout(patience)
     return child.exitCode ?? child.signalCode ?? 'unknown'
@@ -154,6 +158,7 @@ export class Instance {
     })
     await once(child, 'close')
     this.#child = undefined
+    this.#isServing = false
     if (!this.#isKilled) this.#options.onEnd(this, child.exitCode ?? child.signalCode ?? 'unknown', last)
   }
 

@@ -95,12 +95,11 @@ export class Blocks {
     const start = position - (first?.range.position ?? 0)
     const pieces = blocks.length === 1 && first ? [await first.bytes] : await Promise.all(blocks.map((b) => b.bytes))
     const [only] = pieces
-    const whole = pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces)
-    if (whole.length < start + length)
+    const bytes =
+      pieces.length === 1 && only !== undefined ? within(only, start, length) : joined(pieces, start, length)
+    if (bytes.length < length)
       throw new CorruptObjectError(`${key} ends before byte ${position + length}, where record batches are to be`)
-    const bytes = whole.subarray(start, start + length)
-    // A small piece must not keep a large block in memory until it is sent.
-    return bytes.length * pinnedShare < whole.length ? Buffer.from(bytes) : bytes
+    return bytes
   }
 
   /** The bytes that readers would hold in addition. */
@@ -207,6 +206,23 @@ export class Blocks {
       this.bytes -= block.size
     }
   }
+}
+
+/** A part of a block; a small one is copied, so that it does not keep a large block in memory until it is sent. */
+function within(block: Buffer, start: number, length: number): Buffer {
+  const bytes = block.subarray(start, start + length)
+  return bytes.length * pinnedShare < block.length ? Buffer.from(bytes) : bytes
+}
+
+/** `length` bytes from `start` of blocks that stand side by side, copied; fewer if they end before. */
+function joined(blocks: readonly Buffer[], start: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(length)
+  let filled = 0
+  for (const [index, block] of blocks.entries()) {
+    const from = index === 0 ? start : 0
+    filled += block.copy(bytes, filled, from, from + length - filled)
+  }
+  return bytes.subarray(0, filled)
 }
 
 function placesOf({ position, length }: ByteRange, alignment: number | undefined): ByteRange[] {

@@ -12,6 +12,13 @@ import { RecentObjects } from './recent-objects.js'
  * partition: of them just the ranges are read that are wanted, those side by side together.
  */
 const paidBlockBytes = (4 * 1024 + 256) * 1024
+/**
+ * Elsewhere small ranges of these objects are read in blocks, since the request costs more than the bytes and the range
+ * beside it is of the partition that is asked for next. Measured with the Java consumer on entries of 280 KB in 8
+ * ranges: server CPU some 0.55× of a read for each range.
+ */
+const localBlockBytes = 256 * 1024
+const localSmallBytes = 64 * 1024
 /** Something is read ahead even by an instance without a cache, bytes. */
 const aheadBytesMin = 2 * paidBlockBytes
 
@@ -99,7 +106,7 @@ export class LogBytes {
   begin(topicId: string, partition: number, range: Range, isAhead?: false): RangeRead
   begin(topicId: string, partition: number, range: Range, isAhead = false): RangeRead | undefined {
     const key = objectKey(this.#ledger, topicId, partition, range)
-    const alignment = this.#isPaid && range.writer >= 0 ? paidBlockBytes : undefined
+    const alignment = this.#alignmentOf(range)
     const isKeptAtTail = this.#tail.has(key, range, alignment)
     const blocks = isKeptAtTail || this.#recentObjects.has(range) ? this.#tail : this.#backfill
     const isHit = isKeptAtTail || blocks.has(key, range, alignment)
@@ -107,6 +114,12 @@ export class LogBytes {
     if (read === undefined) return undefined
     this.#observer.lookedUp(isHit)
     return inPieces(read)
+  }
+
+  #alignmentOf({ writer, length }: Range): number | undefined {
+    if (writer < 0) return undefined
+    if (this.#isPaid) return paidBlockBytes
+    return length < localSmallBytes ? localBlockBytes : undefined
   }
 
   /**
