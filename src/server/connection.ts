@@ -265,7 +265,8 @@ export class Connection implements BudgetWaiter, Receiver {
     this.#services.observer.requestDone({
       api: api.name,
       version: exchange.apiVersion,
-      errorCode: answer === null ? 0 : errorIn(answer),
+      // Nobody is told any more: its client has asked elsewhere, and what comes after may be refused as out of order.
+      errorCode: answer === null || this.#isClosed ? 0 : errorIn(answer),
       seconds: (this.#services.clock.monotonic() - exchange.startedAtMs) / 1000,
       requestBytes: exchange.requestBytes,
       responseBytes,
