@@ -61,7 +61,7 @@ async function run(config: Config, log: Log, end: (code: number) => void): Promi
       },
       show: cluster.isWorker ? (view) => reportToSupervisor(process, view) : undefined,
     })
-    if (cluster.isWorker) process.send?.({ kind: 'listening', kafkaPort: gateway.kafkaPort } satisfies FromProcess)
+    if (cluster.isWorker) process.send?.({ kind: 'listening' } satisfies FromProcess)
     stopGateway = (delayMs) => gateway.close(delayMs)
   } catch (error) {
     if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`)

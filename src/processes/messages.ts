@@ -6,7 +6,7 @@ export type ToProcess = { kind: 'report'; id: number }
 
 export type FromProcess =
   /** It listens for clients. */
-  { kind: 'listening'; kafkaPort: number } | { kind: 'report'; id: number; report: ProcessReport }
+  { kind: 'listening' } | { kind: 'report'; id: number; report: ProcessReport }
 
 /** What a process says of itself when it is asked. */
 export interface ProcessReport {

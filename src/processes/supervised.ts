@@ -1,3 +1,4 @@
+import { messageOf } from '../base/errors.js'
 import type { HttpServer, OperatorsView } from '../server/http/http-server.js'
 import type { FromProcess, ToProcess } from './messages.js'
 
@@ -21,7 +22,7 @@ export function reportToSupervisor(channel: Channel, view: OperatorsView): HttpS
       const [health, metrics] = [await view.health(), await view.metrics.text()]
       channel.send?.({ kind: 'report', id, report: { health, metrics } })
     } catch (error) {
-      const reason = `its state can't be told: ${String(error)}`
+      const reason = `its state can't be told: ${messageOf(error)}`
       channel.send?.({ kind: 'report', id, report: { health: { reason, details: {} }, metrics: '' } })
     }
   }

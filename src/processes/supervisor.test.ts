@@ -12,17 +12,25 @@ class FakeProcess extends EventEmitter implements StartedProcess {
   readonly asked: ToProcess[] = []
   reason: string | undefined
   isSilent = false
-  readonly process = { pid: 1, kill: (signal: string) => this.signals.push(signal) }
+  readonly process: { pid: number | undefined; kill(signal: string): unknown } = {
+    pid: 1,
+    kill: (signal) => this.signals.push(signal),
+  }
+  isGone = false
 
-  send(message: ToProcess): void {
+  send(message: ToProcess, onSent: (error: Error | null) => void): void {
     this.asked.push(message)
+    if (this.isGone) {
+      onSent(new Error('Channel closed'))
+      return
+    }
     const { reason } = this
     const report = { health: { reason, details: { clusterId: 'abc' } }, metrics: '' }
     if (!this.isSilent) this.emit('message', { kind: 'report', id: message.id, report })
   }
 
   listens(): void {
-    this.emit('message', { kind: 'listening', kafkaPort: 9092 })
+    this.emit('message', { kind: 'listening' })
   }
 
   ends(code: number): void {
@@ -107,4 +115,26 @@ test('all is well as long as each process that takes clients is, and answers', a
   second.ends(1)
   assert.equal((await supervisor.health()).reason, undefined)
   assert.equal(supervisor.listeningCount, 1)
+})
+
+test('one that has just ended and is still asked does no harm', async () => {
+  const { processes, supervisor } = supervise(2)
+  for (const one of processes) one.listens()
+  const [, second] = processes
+  assert.ok(second)
+  second.isGone = true
+  assert.equal((await supervisor.health()).reason, 'process 2: it does not answer')
+})
+
+test('one that could not be made is tried again', async () => {
+  const { clock, processes } = supervise(2)
+  for (const one of processes) one.listens()
+  processes[0]?.ends(1)
+  await clock.advance(100)
+  const [, , third] = processes
+  assert.ok(third)
+  third.process.pid = undefined
+  third.emit('error', new Error('spawn EAGAIN'))
+  await clock.advance(200)
+  assert.equal(processes.length, 4)
 })

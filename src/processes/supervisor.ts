@@ -6,7 +6,8 @@ import type { FromProcess, ProcessReport, ToProcess } from './messages.js'
 /** A process that was started; node's `cluster.Worker`, as far as it is used here. */
 export interface StartedProcess {
   readonly process: { readonly pid?: number | undefined; kill(signal: NodeJS.Signals): unknown }
-  send(message: ToProcess): unknown
+  send(message: ToProcess, onSent: (error: Error | null) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'message', listener: (message: FromProcess) => void): unknown
   on(event: 'exit', listener: (code: number | null, signal: string | null) => void): unknown
 }
@@ -122,6 +123,11 @@ export class Supervisor {
       } else this.#waiting.get(message.id)?.(message.report)
     })
     started.on('exit', (code, signal) => this.#exited(place, code, signal))
+    started.on('error', (error) => {
+      log.error({ process: place.number, error: error.message }, 'a process could not be reached')
+      // It was never there, so it does not end either.
+      if (started.process.pid === undefined) this.#exited(place, null, null)
+    })
   }
 
   #exited(place: Place, code: number | null, signal: string | null): void {
@@ -162,7 +168,10 @@ export class Supervisor {
         resolve(report)
       }
       this.#waiting.set(id, end)
-      started?.send({ kind: 'report', id })
+      // One that has just ended, which is not known yet, can't be asked.
+      started?.send({ kind: 'report', id }, (error) => {
+        if (error !== null) end(undefined)
+      })
     })
   }
 }
