@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { messageOf } from '../../src/base/errors.js'
-import { silentLog } from '../../src/base/log.js'
-import { seededRandom } from '../../src/base/random.js'
 import { batchesIn, compressions } from '../../src/protocol/records/batch.js'
 import { type DecodedRecord, decodeRecords, encodeBatch } from '../../src/protocol/records/record.js'
 import { pack } from '../../src/state/ledger/entry.js'
 import type { Cleaning } from '../../src/state/log/cleaner-observer.js'
 import { decodeSegment } from '../../src/state/log/segment.js'
-import { type ClusterSettings, type OpenCluster, openCluster } from '../../src/state/open-cluster.js'
-import { MemoryBucket, memoryStore } from '../../src/state/store/memory.js'
-import { retrying } from '../../src/state/store/retrying.js'
+import type { ClusterSettings, OpenCluster } from '../../src/state/open-cluster.js'
 import { toSnapshot } from '../../src/state/views/state.js'
-import { faultyStore, noFaults } from './faulty-store.js'
-import { SimulatedProcess } from './process.js'
-import { VirtualClock } from './virtual-clock.js'
+import { FaultyInstances } from './faulty-instances.js'
 
 const second = 1_000
 const minute = 60 * second
@@ -35,80 +28,19 @@ const settings: ClusterSettings = {
   trimGraceMs: 3 * minute,
 }
 
-interface Instance {
-  process: SimulatedProcess
-  cluster: OpenCluster | undefined
-}
-
 /** Instances that come and go on a store that fails, and a compacted topic that they write and clean. */
-class World {
-  readonly clock = new VirtualClock()
-  readonly bucket = new MemoryBucket()
-  readonly random
-  readonly instances: Instance[] = []
+class World extends FaultyInstances {
   readonly cleanings: Cleaning[] = []
-  readonly problems: string[] = []
   /** What was acknowledged, by offset, and the last offset of each key. */
   readonly acknowledged = new Map<number, string>()
   readonly last = new Map<string, number>()
   topicId = ''
 
   constructor(seed: number) {
-    this.random = seededRandom(seed)
-  }
-
-  start(): Instance {
-    const process = new SimulatedProcess(this.clock, (this.random.next() - 0.5) * 10 * second)
-    const random = seededRandom(Math.floor(this.random.next() * 2 ** 32))
-    const faults = () => ({ putMs: 40, getMs: 20, ...noFaults, failures: 0.02, outliers: 0.01, refusals: 0.01 })
-    const store = faultyStore(memoryStore(this.bucket), { process, world: this.clock, random, faults })
-    const { clock } = process
-    const instance: Instance = { process, cluster: undefined }
-    const log = Object.assign(silentLog(), {
-      error: (details: object, message: string) => this.problems.push(`${message} ${JSON.stringify(details)}`),
+    super(seed, {
+      settings,
+      cleanerObserver: { cleaned: (cleaning) => this.cleanings.push(cleaning), cleaningFailed() {}, looked() {} },
     })
-    const open = async () => {
-      while (process.isAlive && instance.cluster === undefined)
-        try {
-          instance.cluster = await openCluster({
-            store: retrying(store, { clock, random, totalMs: 2 * second }),
-            clock,
-            random,
-            log,
-            settings,
-            cleanerObserver: {
-              cleaned: (cleaning) => this.cleanings.push(cleaning),
-              cleaningFailed() {},
-              looked() {},
-            },
-            onFatal: (error) => this.problems.push(messageOf(error)),
-          })
-        } catch {
-          await clock.sleep(second)
-        }
-    }
-    void open()
-    return instance
-  }
-
-  /** Waits for a promise of a process that may have died. */
-  async await<T>(promise: Promise<T>): Promise<T | undefined> {
-    let settled: { value: T } | { error: unknown } | undefined
-    promise.then(
-      (value) => {
-        settled = { value }
-      },
-      (error: unknown) => {
-        settled = { error }
-      },
-    )
-    await this.clock.run(this.clock.monotonic() + 30 * second, () => settled !== undefined)
-    return settled !== undefined && 'value' in settled ? settled.value : undefined
-  }
-
-  any(): OpenCluster | undefined {
-    const up = this.instances.filter(({ process, cluster }) => process.isAlive && cluster !== undefined)
-    return up[Math.floor(this.random.next() * up.length)]?.cluster
   }
 
   async write(cluster: OpenCluster, sent: number): Promise<void> {

@@ -1,19 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { messageOf } from '../../src/base/errors.js'
-import { silentLog } from '../../src/base/log.js'
-import { seededRandom } from '../../src/base/random.js'
 import { batchesIn } from '../../src/protocol/records/batch.js'
 import { decodeRecords, encodeBatch } from '../../src/protocol/records/record.js'
 import { pack } from '../../src/state/ledger/entry.js'
 import { decodeSegment } from '../../src/state/log/segment.js'
-import { type ClusterSettings, type OpenCluster, openCluster } from '../../src/state/open-cluster.js'
-import { MemoryBucket, memoryStore } from '../../src/state/store/memory.js'
-import { retrying } from '../../src/state/store/retrying.js'
+import type { ClusterSettings, OpenCluster } from '../../src/state/open-cluster.js'
 import { toSnapshot } from '../../src/state/views/state.js'
-import { faultyStore, noFaults } from './faulty-store.js'
-import { SimulatedProcess } from './process.js'
-import { VirtualClock } from './virtual-clock.js'
+import { FaultyInstances } from './faulty-instances.js'
 
 /** A week in small: a day of this one lasts an hour, and what else takes time is shorter by as much. */
 const second = 1_000
@@ -33,11 +26,6 @@ const settings: ClusterSettings = {
   compactIntervalMs: 15 * second,
   compactAgeMs: 2 * minute,
   trimGraceMs: 3 * minute,
-}
-
-interface Instance {
-  process: SimulatedProcess
-  cluster: OpenCluster | undefined
 }
 
 /** How much there is at the end of a day. */
@@ -62,63 +50,13 @@ const slack: Size = {
   snapshotBytes: 5_000,
 }
 
-class Week {
-  readonly clock = new VirtualClock()
-  readonly bucket = new MemoryBucket()
-  readonly random = seededRandom(7)
-  readonly instances: Instance[] = []
+class Week extends FaultyInstances {
   /** Of each partition the values that were acknowledged, by their offsets. */
   readonly acknowledged = Array.from({ length: partitions }, () => new Map<number, string>())
-  readonly problems: string[] = []
   crashes = 0
 
-  start(): Instance {
-    const process = new SimulatedProcess(this.clock, (this.random.next() - 0.5) * 10 * second)
-    const random = seededRandom(Math.floor(this.random.next() * 2 ** 32))
-    const faults = () => ({ putMs: 40, getMs: 20, ...noFaults, failures: 0.02, outliers: 0.01, refusals: 0.01 })
-    const store = faultyStore(memoryStore(this.bucket), { process, world: this.clock, random, faults })
-    const { clock } = process
-    const instance: Instance = { process, cluster: undefined }
-    const log = Object.assign(silentLog(), {
-      error: (details: object, message: string) => this.problems.push(`${message} ${JSON.stringify(details)}`),
-    })
-    const open = async () => {
-      while (process.isAlive && instance.cluster === undefined)
-        try {
-          instance.cluster = await openCluster({
-            store: retrying(store, { clock, random, totalMs: 2 * second }),
-            clock,
-            random,
-            log,
-            settings,
-            onFatal: (error) => this.problems.push(messageOf(error)),
-          })
-        } catch {
-          await clock.sleep(second)
-        }
-    }
-    void open()
-    return instance
-  }
-
-  /** Waits for a promise of a process that may have died. */
-  async await<T>(promise: Promise<T>): Promise<T | undefined> {
-    let settled: { value: T } | { error: unknown } | undefined
-    promise.then(
-      (value) => {
-        settled = { value }
-      },
-      (error: unknown) => {
-        settled = { error }
-      },
-    )
-    await this.clock.run(this.clock.monotonic() + 30 * second, () => settled !== undefined)
-    return settled !== undefined && 'value' in settled ? settled.value : undefined
-  }
-
-  any(): OpenCluster | undefined {
-    const up = this.instances.filter(({ process, cluster }) => process.isAlive && cluster !== undefined)
-    return up[Math.floor(this.random.next() * up.length)]?.cluster
+  constructor() {
+    super(7, { settings })
   }
 
   /** Every acknowledged record from the log start on stands where it was acknowledged, and there are no gaps. */

@@ -75,6 +75,17 @@ export class VirtualClock implements Clock {
     return true
   }
 
+  /** Runs events until the promise has settled, at most for `ms`; gives the promise. */
+  async runUntilSettled<T>(promise: Promise<T>, ms: number): Promise<T> {
+    let isSettled = false
+    const settle = () => {
+      isSettled = true
+    }
+    promise.then(settle, settle)
+    await this.run(this.#nowMs + ms, () => isSettled)
+    return promise
+  }
+
   #push(event: Event): void {
     const heap = this.#events
     let at = heap.push(event) - 1

@@ -64,14 +64,8 @@ export class StoredCluster {
   }
 
   /** Lets time pass until the promise settles. */
-  async await<T>(promise: Promise<T>): Promise<T> {
-    let isSettled = false
-    const settle = () => {
-      isSettled = true
-    }
-    promise.then(settle, settle)
-    await this.clock.run(this.clock.monotonic() + 1_000 * minute, () => isSettled)
-    return promise
+  await<T>(promise: Promise<T>): Promise<T> {
+    return this.clock.runUntilSettled(promise, 1_000 * minute)
   }
 
   run(ms: number): Promise<unknown> {

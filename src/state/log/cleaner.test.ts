@@ -74,14 +74,8 @@ class World {
     this.topicId = created.topic?.id ?? assert.fail('the topic was not created')
   }
 
-  async await<T>(promise: Promise<T>): Promise<T> {
-    let isSettled = false
-    const settle = () => {
-      isSettled = true
-    }
-    promise.then(settle, settle)
-    await this.clock.run(this.clock.monotonic() + 10 * minute, () => isSettled)
-    return promise
+  await<T>(promise: Promise<T>): Promise<T> {
+    return this.clock.runUntilSettled(promise, 10 * minute)
   }
 
   run(ms: number): Promise<unknown> {

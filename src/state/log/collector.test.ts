@@ -55,14 +55,8 @@ class World {
     return { process, cluster: await this.await(opening), fatal }
   }
 
-  async await<T>(promise: Promise<T>): Promise<T> {
-    let isSettled = false
-    const settle = () => {
-      isSettled = true
-    }
-    promise.then(settle, settle)
-    await this.clock.run(this.clock.monotonic() + 100 * minute, () => isSettled)
-    return promise
+  await<T>(promise: Promise<T>): Promise<T> {
+    return this.clock.runUntilSettled(promise, 100 * minute)
   }
 
   run(ms: number): Promise<unknown> {

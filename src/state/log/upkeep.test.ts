@@ -52,14 +52,8 @@ class World {
     )
   }
 
-  async await<T>(promise: Promise<T>): Promise<T> {
-    let isSettled = false
-    const settle = () => {
-      isSettled = true
-    }
-    promise.then(settle, settle)
-    await this.clock.run(this.clock.monotonic() + 10 * minute, () => isSettled)
-    return promise
+  await<T>(promise: Promise<T>): Promise<T> {
+    return this.clock.runUntilSettled(promise, 10 * minute)
   }
 
   run(ms: number): Promise<unknown> {
