@@ -12,7 +12,13 @@ function bound() {
   const metrics = createMetrics()
   const observers = bindMetrics(metrics)
   const proposer = { state: emptyState(), tailAgeMs: () => 1_500 }
-  const cluster = { proposer, ledgerSequence: () => 8, cachedBytes: () => 4096, heldBytes: () => 512 }
+  const cluster = {
+    proposer,
+    ledgerSequence: () => 8,
+    cachedBytes: () => 4096,
+    heldBytes: () => 512,
+    idleBytes: () => 256,
+  }
   observers.sample(cluster as unknown as Parameters<typeof observers.sample>[0])
   pipelineMetrics(metrics)
   supervisorMetrics(metrics).sample(() => 2)
@@ -120,6 +126,7 @@ test('what happens in ledger, store and cache is counted', async () => {
     'heraclitus_groups 0',
     'heraclitus_writers 0',
     'heraclitus_cache_bytes 4096',
+    'heraclitus_cache_idle_bytes 256',
     'heraclitus_read_bytes 512',
     'heraclitus_store_hedges_total{operation="put",first="second"} 1',
     'heraclitus_store_hedges_total{operation="get",first="original"} 1',

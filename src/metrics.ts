@@ -280,9 +280,10 @@ function sampleCluster(metrics: Metrics, cluster: OpenCluster): void {
     () => cluster.proposer.tailAgeMs() / 1_000,
   )
   gauge('heraclitus_cache_bytes', 'Record bytes in memory.', () => cluster.cachedBytes())
-  gauge('heraclitus_read_bytes', 'Record bytes that readers wait for or use, read from the store.', () =>
-    cluster.heldBytes(),
+  gauge('heraclitus_cache_idle_bytes', 'Memory for record bytes that waits to be used again.', () =>
+    cluster.idleBytes(),
   )
+  gauge('heraclitus_read_bytes', 'Record bytes that readers wait for, read from the store.', () => cluster.heldBytes())
   gauge('heraclitus_topics', 'Topics.', () => state.topics.size)
   gauge('heraclitus_partitions', 'Partitions of all topics.', () =>
     [...state.topics.all()].reduce((sum, topic) => sum + topic.partitionCount, 0),

@@ -202,7 +202,9 @@ export const storageSection = z.strictObject({
     .min(0)
     .max(2 ** 40)
     .default(64 * 1024 * 1024)
-    .describe('Memory for record bytes that are read again, bytes; reads under way may take half as much besides.'),
+    .describe(
+      'Memory for record bytes that are read again, bytes; reads under way may take half as much besides, and what waits to be used again a quarter.',
+    ),
   snapshot_entries: z
     .int()
     .min(1)

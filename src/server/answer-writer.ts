@@ -21,8 +21,11 @@ export class AnswerWriter {
     return this.#socket.writableLength < this.#pendingBytesMax
   }
 
-  /** Writes a frame; all that is written in one go is sent by one system call. */
-  write(chunks: readonly Buffer[]): void {
+  /**
+   * Writes a frame; all that is written in one go is sent by one system call. `onSent` is called once the system has
+   * it, or the socket is gone.
+   */
+  write(chunks: readonly Buffer[], onSent?: () => void): void {
     if (!this.#socket.writable) return
     if (!this.#isCorked) {
       this.#isCorked = true
@@ -33,7 +36,11 @@ export class AnswerWriter {
         this.count()
       })
     }
-    for (const chunk of chunks) this.#socket.write(chunk)
+    const last = chunks.length - 1
+    for (const [index, chunk] of chunks.entries()) {
+      if (index === last && onSent !== undefined) this.#socket.write(chunk, onSent)
+      else this.#socket.write(chunk)
+    }
   }
 
   /** Closes our side of the socket once all that is written has been handed over, and says so. */

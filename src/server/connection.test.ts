@@ -129,6 +129,21 @@ test('answers keep the order of the requests, whichever is ready first', async (
   assert.deepEqual(turns, ['1', '2', '3'])
 })
 
+test('a handler hears when its answer has been handed to the system, in the order of the answers', async (context) => {
+  const events: string[] = []
+  const { socket } = await server(context, async ({ groupId }, request) => {
+    request.proceed()
+    request.whenSent(() => events.push(`sent ${groupId}`))
+    await systemClock.sleep(groupId === '1' ? 30 : 1)
+    events.push(`answered ${groupId}`)
+    return { errorCode: 0 }
+  })
+  send(socket, '1', '2')
+  await answers(socket, 2)
+  while (events.length < 4) await systemClock.sleep(1)
+  assert.deepEqual(events, ['answered 2', 'answered 1', 'sent 1', 'sent 2'])
+})
+
 test('so many requests of a connection are under way, and no more', async (context) => {
   let underWay = 0
   let most = 0

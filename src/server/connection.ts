@@ -326,7 +326,7 @@ export class Connection implements BudgetWaiter, Receiver {
       this.#first = exchange.next
       if (this.#first === undefined) this.#last = undefined
       this.#inFlight--
-      if (exchange.chunks !== undefined) this.#writer.write(exchange.chunks)
+      if (exchange.chunks !== undefined) this.#writer.write(exchange.chunks, exchange.onSent)
       if (exchange.hangsUp) this.#hangUp()
       // Others may start now, and so may our own next request: what is written above is written.
       this.#services.budget.release(exchange.requestBytes)

@@ -37,6 +37,7 @@ export class Exchange implements RequestContext {
   hangsUp = false
   /** The answer's frame; none when the client expects no answer. */
   chunks: Buffer[] | undefined = undefined
+  onSent: (() => void) | undefined = undefined
   readonly #connection: Connection
   #turn: PromiseWithResolver | undefined = undefined
 
@@ -80,6 +81,10 @@ export class Exchange implements RequestContext {
     if (this.#connection.isTurnOf(this)) return undefined
     this.#turn ??= promiseWithResolver()
     return this.#turn.promise
+  }
+
+  whenSent(done: () => void): void {
+    this.onSent = done
   }
 
   hangUp(): void {

@@ -39,6 +39,10 @@ export interface RequestContext {
   turn(): Promise<void> | undefined
   /** How many bytes of records the answer should hold at most, so that slow readers don't fill the memory. */
   readonly answerBytesMax: number
+  /**
+   * Has `done` called once the answer has been handed to the system, if it ever is: what it consists of is no longer used then.
+   */
+  whenSent(done: () => void): void
   /** Closes the connection once this request is answered. */
   hangUp(): void
 }

@@ -45,6 +45,11 @@ export interface ReadResult {
   batches: Buffer[]
   /** Total length of the pieces, bytes. */
   bytes: number
+  /**
+   * To be called when nobody uses the pieces any more, at most once: their memory is then used again. Who does not call it
+   * leaves them to the garbage collector.
+   */
+  release(): void
 }
 
 export interface TopicToCreate {

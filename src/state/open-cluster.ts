@@ -46,8 +46,10 @@ export interface OpenCluster extends Cluster {
   ledgerSequence(): number
   /** Record bytes in memory. */
   cachedBytes(): number
-  /** Record bytes that readers wait for or use. */
+  /** Record bytes that readers wait for. */
   heldBytes(): number
+  /** Memory for record bytes that waits to be used again, bytes. */
+  idleBytes(): number
 }
 
 /** Puts that fail, or a tail that is not seen, for longer than this make an instance unfit, milliseconds. */
@@ -139,6 +141,10 @@ class LedgerCluster implements OpenCluster {
 
   heldBytes(): number {
     return this.#bytes.heldBytes
+  }
+
+  idleBytes(): number {
+    return this.#bytes.pool.idleBytes
   }
 
   barrier(): Promise<void> {

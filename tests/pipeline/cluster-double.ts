@@ -169,7 +169,7 @@ export function clusterDouble(): ClusterDouble {
           found.push(batch)
           bytes += batch.length
         }
-        return { batches: found, bytes }
+        return { batches: found, bytes, release() {} }
       },
       async deleteRecords() {
         return { errorCode: ErrorCode.NONE, logStartOffset: 0 }

@@ -36,6 +36,7 @@ interface Exchange {
   hasProceeded: boolean
   answer: (() => void) | undefined
   onTurn: (() => void) | undefined
+  onSent: (() => void) | undefined
 }
 
 /**
@@ -89,6 +90,8 @@ export class Connection {
         },
         send: (answer) => {
           this.#lastAnswerMs = this.#later(this.#lastAnswerMs, () => {
+            // The client copies what it gets before anything else happens.
+            if (exchange.onSent !== undefined) this.#world.after(0, exchange.onSent)
             if (!this.#losses.delete(lose)) return
             timer.cancel()
             answer()
@@ -97,6 +100,7 @@ export class Connection {
         hasProceeded: false,
         answer: undefined,
         onTurn: undefined,
+        onSent: undefined,
       }
       this.#lastArrivalMs = this.#later(this.#lastArrivalMs, () =>
         this.instance.process.deliver(() => this.#arrive(exchange)),
@@ -205,6 +209,9 @@ export class Connection {
           : new Promise<void>((resolve) => {
               exchange.onTurn = resolve
             }),
+      whenSent: (done) => {
+        exchange.onSent = done
+      },
       hangUp: () => this.reset(),
     }
   }

@@ -176,8 +176,8 @@ export const upkeepMutations: readonly Mutation[] = [
       },
       {
         file: 'state/ledger/fence.js',
-        find: 'const object = await store.get(key, range);\n            fence.check();',
-        replace: 'const object = await store.get(key, range);',
+        find: 'const object = await store.get(key, range, allocate);\n            fence.check();',
+        replace: 'const object = await store.get(key, range, allocate);',
       },
     ],
   },
@@ -266,5 +266,23 @@ export const upkeepMutations: readonly Mutation[] = [
     edits: [
       { file: 'state/log/reader.js', find: 'if (batch.lastOffset < next)', replace: 'if (batch.lastOffset < offset)' },
     ],
+  },
+  {
+    name: "an answer's memory is used again before it is sent",
+    worlds: ['ledger', 'upkeep'],
+    seeds: 40,
+    edits: [
+      {
+        file: 'server/handlers/fetch.js',
+        find: 'context.whenSent(() => {',
+        replace: '((release) => release())(() => {',
+      },
+    ],
+  },
+  {
+    name: "a block's memory is used again while a reader uses it",
+    worlds: ['ledger', 'upkeep'],
+    seeds: 40,
+    edits: [{ file: 'state/log/blocks.js', find: ' || block.users > 0', replace: '' }],
   },
 ]

@@ -46,6 +46,9 @@ export const fetch = handle(
       check(wanted, cluster)
     }
     await read(wanted, Math.min(request.maxBytes, context.answerBytesMax), context)
+    context.whenSent(() => {
+      for (const { release } of wanted) release?.()
+    })
     return { errorCode: ErrorCode.NONE, responses: responsesOf(request, wanted, cluster) }
   },
   (request) => ({ errorCode: ErrorCode.NONE, responses: unavailable(request) }),
@@ -63,6 +66,8 @@ interface WantedPartition {
   readonly topic: TopicRequest
   errorCode: ErrorCode
   batches: Buffer[]
+  /** The batches have been sent. */
+  release: (() => void) | undefined
 }
 
 const nothing: Buffer[] = []
@@ -80,6 +85,7 @@ function wantedPartitions(request: FetchRequest, context: RequestContext): Wante
         topic,
         errorCode: ErrorCode.NONE,
         batches: nothing,
+        release: undefined,
       })
   resolveTopics(wanted, context)
   return wanted
@@ -157,8 +163,9 @@ async function readPartition(
 ): Promise<void> {
   const { topicId, partition, offset } = wanted
   try {
-    const { batches } = await cluster.logs.read(topicId, partition, offset, { bytesMax, strict })
+    const { batches, release } = await cluster.logs.read(topicId, partition, offset, { bytesMax, strict })
     wanted.batches = batches
+    wanted.release = release
   } catch (error) {
     if (error instanceof AssertionError) throw error
     log.warn({ topicId, partition, offset, problem: messageOf(error) }, 'records could not be read')

@@ -64,8 +64,8 @@ export function fenced(store: ObjectStore, fence: Fence): ObjectStore {
       fence.check()
       return outcome
     },
-    async get(key, range) {
-      const object = await store.get(key, range)
+    async get(key, range, allocate) {
+      const object = await store.get(key, range, allocate)
       fence.check()
       return object
     },

@@ -1,3 +1,4 @@
+import type { BufferPool } from '../../base/buffer-pool.js'
 import { CorruptObjectError } from '../../base/errors.js'
 import type { ByteRange, ObjectStore } from '../store/object-store.js'
 
@@ -12,13 +13,20 @@ export interface BlocksOptions {
   bytesMax: number
   /** Bytes that readers may have asked for ahead of what they need at once, all of them together. */
   aheadBytesMax: number
+  /** Where the memory of blocks comes from and goes to. */
+  pool: BufferPool
 }
 
 /** Bytes that a reader waits for. */
 export interface BlockRead {
   /** @throws StoreError, CorruptObjectError; see `Blocks.read`. */
   bytes: Promise<Buffer>
-  /** The reader is done with the bytes, or does not want them any more. To be called once. */
+  /** The reader has what it waited for, or does not want it any more: it no longer counts. To be called once. */
+  leave(): void
+  /**
+   * Nobody uses the bytes any more that this reader was given: their memory may be used for others. To be called at most
+   * once; without it, the memory is left to the garbage collector.
+   */
   release(): void
 }
 
@@ -30,8 +38,20 @@ interface Block {
   /** Bytes it takes: a guess until they are here. */
   size: number
   isHere: boolean
-  /** Readers that wait for it or use it. */
+  /** Readers that wait for it. */
   readers: number
+  /** Reads that have not been released. */
+  users: number
+  /** What it is a part of, once it is here. */
+  memory: Memory | undefined
+  isEvicted: boolean
+}
+
+/** What one request brought: a block, or several side by side. */
+interface Memory {
+  bytes: Buffer
+  /** Blocks that are kept, or used. */
+  blocks: number
 }
 
 /**
@@ -43,6 +63,7 @@ export class Blocks {
   readonly #store: ObjectStore
   readonly #bytesMax: number
   readonly #aheadBytesMax: number
+  readonly #pool: BufferPool
   /** Here or being read, in the order of their last use. */
   readonly #blocks = new Map<string, Block>()
   /** Blocks to be read, by object, once all that are wanted together are known. */
@@ -58,6 +79,7 @@ export class Blocks {
     this.#store = options.store
     this.#bytesMax = options.bytesMax
     this.#aheadBytesMax = options.aheadBytesMax
+    this.#pool = options.pool
   }
 
   /**
@@ -74,13 +96,21 @@ export class Blocks {
     const places = placesOf(range, alignment)
     if (isAhead && this.heldBytes + this.#cost(key, places) > this.#aheadBytesMax) return undefined
     const blocks = places.map((place) => this.#take(key, place))
+    const copies: Buffer[] = []
     return {
-      bytes: this.#assembled(key, range, blocks),
-      release: () => {
+      bytes: this.#assembled(key, range, blocks, copies),
+      leave: () => {
         for (const block of blocks) {
           block.readers--
           if (block.readers === 0) this.heldBytes -= block.size
         }
+      },
+      release: () => {
+        for (const block of blocks) {
+          block.users--
+          this.#reuse(block)
+        }
+        for (const copy of copies) this.#pool.give(copy)
       },
     }
   }
@@ -90,13 +120,21 @@ export class Blocks {
     return placesOf(range, alignment).every((place) => this.#blocks.get(nameOf(key, place))?.isHere === true)
   }
 
-  async #assembled(key: string, { position, length }: ByteRange, blocks: readonly Block[]): Promise<Buffer> {
+  /** The range's bytes: a view of its block, or a copy, which goes into `copies` too. */
+  async #assembled(
+    key: string,
+    { position, length }: ByteRange,
+    blocks: readonly Block[],
+    copies: Buffer[],
+  ): Promise<Buffer> {
     const [first] = blocks
     const start = position - (first?.range.position ?? 0)
     const pieces = blocks.length === 1 && first ? [await first.bytes] : await Promise.all(blocks.map((b) => b.bytes))
     const [only] = pieces
-    const bytes =
-      pieces.length === 1 && only !== undefined ? within(only, start, length) : joined(pieces, start, length)
+    // A small part is copied, so that it does not keep a large block in memory until it is sent.
+    const isView = pieces.length === 1 && only !== undefined && length * pinnedShare >= only.length
+    const bytes = isView ? only.subarray(start, start + length) : this.#joined(pieces, start, length)
+    if (!isView) copies.push(bytes)
     if (bytes.length < length)
       throw new CorruptObjectError(`${key} ends before byte ${position + length}, where record batches are to be`)
     return bytes
@@ -127,6 +165,7 @@ export class Blocks {
     this.#blocks.set(name, block)
     if (block.readers === 0) this.heldBytes += block.size
     block.readers++
+    block.users++
     return block
   }
 
@@ -137,7 +176,18 @@ export class Blocks {
     })
     // Whoever still wants it hears of it.
     bytes.catch(() => undefined)
-    const block: Block = { name, range, bytes, settle, size: this.#guess(range), isHere: false, readers: 0 }
+    const block: Block = {
+      name,
+      range,
+      bytes,
+      settle,
+      size: this.#guess(range),
+      isHere: false,
+      readers: 0,
+      users: 0,
+      memory: undefined,
+      isEvicted: false,
+    }
     if (this.#wanted === undefined) {
       this.#wanted = new Map()
       queueMicrotask(() => this.#readWanted())
@@ -171,10 +221,12 @@ export class Blocks {
 
   async #readRun(key: string, range: ByteRange, run: readonly Block[]): Promise<void> {
     try {
-      const object = await this.#store.get(key, range)
+      const object = await this.#store.get(key, range, this.#pool.take)
       if (object === undefined)
         throw new CorruptObjectError(`${key} is missing, though the ledger refers to it`, { isMissing: true })
+      const memory: Memory = { bytes: object.bytes, blocks: run.length }
       for (const block of run) {
+        block.memory = memory
         const start = block.range.position - range.position
         this.#arrived(block, object.bytes.subarray(start, start + block.range.length))
       }
@@ -204,25 +256,30 @@ export class Blocks {
       if (!block.isHere) continue
       this.#blocks.delete(name)
       this.bytes -= block.size
+      block.isEvicted = true
+      this.#reuse(block)
     }
   }
-}
 
-/** A part of a block; a small one is copied, so that it does not keep a large block in memory until it is sent. */
-function within(block: Buffer, start: number, length: number): Buffer {
-  const bytes = block.subarray(start, start + length)
-  return bytes.length * pinnedShare < block.length ? Buffer.from(bytes) : bytes
-}
-
-/** `length` bytes from `start` of blocks that stand side by side, copied; fewer if they end before. */
-function joined(blocks: readonly Buffer[], start: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(length)
-  let filled = 0
-  for (const [index, block] of blocks.entries()) {
-    const from = index === 0 ? start : 0
-    filled += block.copy(bytes, filled, from, from + length - filled)
+  /** `length` bytes from `start` of blocks that stand side by side, copied; fewer if they end before. */
+  #joined(blocks: readonly Buffer[], start: number, length: number): Buffer {
+    const bytes = this.#pool.take(length)
+    let filled = 0
+    for (const [index, block] of blocks.entries()) {
+      const from = index === 0 ? start : 0
+      filled += block.copy(bytes, filled, from, from + length - filled)
+    }
+    return bytes.subarray(0, filled)
   }
-  return bytes.subarray(0, filled)
+
+  /** Has the memory of a block used again that is neither kept nor used, if that holds for its neighbours too. */
+  #reuse(block: Block): void {
+    const { memory } = block
+    if (memory === undefined || !block.isEvicted || block.users > 0) return
+    block.memory = undefined
+    memory.blocks--
+    if (memory.blocks === 0) this.#pool.give(memory.bytes)
+  }
 }
 
 function placesOf({ position, length }: ByteRange, alignment: number | undefined): ByteRange[] {

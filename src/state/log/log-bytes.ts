@@ -1,3 +1,4 @@
+import { BufferPool } from '../../base/buffer-pool.js'
 import { objectKey } from '../ledger/keys.js'
 import type { ObjectStore } from '../store/object-store.js'
 import type { Range } from '../views/ranges.js'
@@ -32,7 +33,9 @@ export interface CacheObserver {
 export interface RangeRead {
   /** Whole batches in each piece. */
   pieces: Promise<Buffer[]>
-  /** The reader is done with them, or does not want them any more. To be called once. */
+  /** The reader has them, or does not want them any more. To be called once. */
+  leave(): void
+  /** Nobody uses them any more; see `BlockRead.release`. */
   release(): void
 }
 
@@ -51,6 +54,8 @@ export interface LogBytesOptions {
  * so can't drive out what those at the tail are about to want.
  */
 export class LogBytes {
+  /** Where memory for readers comes from. */
+  readonly pool: BufferPool
   readonly #recent: RecentBytes
   readonly #recentObjects: RecentObjects
   readonly #tail: Blocks
@@ -67,8 +72,9 @@ export class LogBytes {
     this.#recentObjects = new RecentObjects(cacheBytes / 4)
     const bytesMax = cacheBytes / 4
     const aheadBytesMax = Math.max(aheadBytesMin, cacheBytes / 2)
-    this.#tail = new Blocks({ store: tail, bytesMax, aheadBytesMax })
-    this.#backfill = new Blocks({ store: backfill, bytesMax, aheadBytesMax })
+    this.pool = new BufferPool(cacheBytes / 4)
+    this.#tail = new Blocks({ store: tail, bytesMax, aheadBytesMax, pool: this.pool })
+    this.#backfill = new Blocks({ store: backfill, bytesMax, aheadBytesMax, pool: this.pool })
   }
 
   /** Bytes in memory now. */
@@ -76,7 +82,7 @@ export class LogBytes {
     return this.#recent.bytes + this.#tail.bytes + this.#backfill.bytes
   }
 
-  /** Bytes that readers wait for or use, besides those that are kept anyway. */
+  /** Bytes that readers wait for, besides those that are kept anyway. */
   get heldBytes(): number {
     return this.#tail.heldBytes + this.#backfill.heldBytes
   }
@@ -128,18 +134,18 @@ export class LogBytes {
    * @throws CorruptObjectError if the store lost them.
    */
   async read(topicId: string, partition: number, range: Range): Promise<Buffer[]> {
-    const { pieces, release } = this.begin(topicId, partition, range)
+    const { pieces, leave } = this.begin(topicId, partition, range)
     try {
       return await pieces
     } finally {
-      release()
+      leave()
     }
   }
 }
 
-function inPieces({ bytes, release }: BlockRead): RangeRead {
+function inPieces({ bytes, leave, release }: BlockRead): RangeRead {
   const pieces = bytes.then((whole) => [whole])
   // Who reads ahead may never come to want it.
   pieces.catch(() => undefined)
-  return { pieces, release }
+  return { pieces, leave, release }
 }

@@ -10,7 +10,7 @@ import { availableBytes, readBatches } from './reader.js'
 import { offsetForTime, offsetOfMaxTimestamp } from './times.js'
 import { PartitionWatchers } from './watchers.js'
 
-const nothing: ReadResult = { batches: [], bytes: 0 }
+const nothing: ReadResult = { batches: [], bytes: 0, release() {} }
 
 /** Records of all partitions: appended through the ledger, read through the caches. */
 export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {

@@ -1,29 +1,17 @@
 import { CorruptObjectError } from '../../base/errors.js'
-import {
-  baseOffsetOf,
-  batchHeaderBytes,
-  batchSizeOf,
-  lastOffsetDeltaOf,
-  patchedHeader,
-  patchedHeaderBytes,
-  patchInPlace,
-} from '../../protocol/records/batch.js'
+import { baseOffsetOf, batchHeaderBytes, batchSizeOf, lastOffsetDeltaOf } from '../../protocol/records/batch.js'
 import type { ReadOptions, ReadResult } from '../cluster.js'
 import type { PartitionLog } from '../views/partition-log.js'
 import type { Range } from '../views/ranges.js'
+import { GatheredBatches } from './gathered-batches.js'
 import type { LogBytes, RangeRead } from './log-bytes.js'
 
-/** Batches up to this size are copied, so that a fetch of many small ones does not become a list of many pieces, bytes. */
-const copiedBytesMax = 8 * 1024
 /**
  * Ranges that are read from the store at once for one reader, and most that are for one answer: who reads far behind
  * the tail of a log of many small entries must get something before its client gives up.
  */
 const rangesAhead = 16
 const storeReadsMax = 128
-/** There is one leader for ever: the store. Its epoch never changes. */
-const leaderEpoch = 0
-
 /** A whole batch as it lies in the store, and the offset of its first record. */
 export interface PlacedBatch {
   bytes: Buffer
@@ -77,7 +65,7 @@ export async function readBatches(
   offset: number,
   options: ReadOptions,
 ): Promise<ReadResult> {
-  const result = new Batches(options)
+  const result = new GatheredBatches(options, bytes.pool)
   const reads: Reads = new Map()
   let storeReads = 0
   try {
@@ -87,6 +75,7 @@ export async function readBatches(
       const range = log.ranges.at(index)
       const name = nameOf(range)
       let pieces = bytes.find(range)
+      const isOurs = pieces === undefined
       if (pieces === undefined) {
         if (!reads.has(name)) {
           if (storeReads >= storeReadsMax) break
@@ -96,14 +85,20 @@ export async function readBatches(
       }
       for (const batch of placedBatches(range, pieces)) {
         if (batch.lastOffset < next) continue
-        if (!result.add(batch)) break
+        if (!result.add(batch, isOurs)) break
       }
-      reads.get(name)?.release()
-      reads.delete(name)
+      const read = reads.get(name)
+      if (read !== undefined) {
+        reads.delete(name)
+        result.took(read)
+      }
       next = range.endOffset
     }
   } finally {
-    for (const read of reads.values()) read.release()
+    for (const read of reads.values()) {
+      read.leave()
+      read.release()
+    }
   }
   return result.finish()
 }
@@ -132,63 +127,4 @@ function readAhead(bytes: LogBytes, log: PartitionLog, index: number, bytesMax: 
     begun++
   }
   return begun
-}
-
-/** Collects batches for a reader, each with its offset filled in. */
-class Batches {
-  isFull = false
-  /** Taken so far. */
-  bytes = 0
-  readonly #options: ReadOptions
-  readonly #pieces: Buffer[] = []
-  /** Small batches that stand together, still to be copied. */
-  #small: PlacedBatch[] = []
-  #smallBytes = 0
-
-  constructor(options: ReadOptions) {
-    this.#options = options
-  }
-
-  /** Whether it was taken; if not, nothing more is. */
-  add(batch: PlacedBatch): boolean {
-    const size = batch.bytes.length
-    const isFirst = this.bytes === 0 && this.#options.strict !== true
-    if (this.bytes + size > this.#options.bytesMax && !isFirst) {
-      this.isFull = true
-      return false
-    }
-    this.bytes += size
-    if (this.bytes >= this.#options.bytesMax) this.isFull = true
-    if (size <= copiedBytesMax) {
-      this.#small.push(batch)
-      this.#smallBytes += size
-    } else {
-      this.#copySmall()
-      // The bytes are shared with other readers: they get their offset in a header of their own.
-      this.#pieces.push(
-        patchedHeader(batch.bytes, batch.baseOffset, leaderEpoch),
-        batch.bytes.subarray(patchedHeaderBytes),
-      )
-    }
-    return true
-  }
-
-  finish(): ReadResult {
-    this.#copySmall()
-    return { batches: this.#pieces, bytes: this.bytes }
-  }
-
-  #copySmall(): void {
-    if (this.#small.length === 0) return
-    const copy = Buffer.allocUnsafe(this.#smallBytes)
-    let at = 0
-    for (const { bytes, baseOffset } of this.#small) {
-      bytes.copy(copy, at)
-      patchInPlace(copy, at, baseOffset, leaderEpoch)
-      at += bytes.length
-    }
-    this.#pieces.push(copy)
-    this.#small = []
-    this.#smallBytes = 0
-  }
 }

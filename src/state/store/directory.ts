@@ -21,7 +21,15 @@ import {
 import { Folders, fsyncFolder } from './folders.js'
 import { checkKey } from './keys.js'
 import { listFolder } from './list-folder.js'
-import type { ByteRange, ListedObject, ListOptions, ObjectStore, PutOutcome, StoredObject } from './object-store.js'
+import type {
+  Allocate,
+  ByteRange,
+  ListedObject,
+  ListOptions,
+  ObjectStore,
+  PutOutcome,
+  StoredObject,
+} from './object-store.js'
 import { Pace } from './pace.js'
 import { sweepTemporaryFiles } from './sweep.js'
 
@@ -170,7 +178,7 @@ class DirectoryStore implements ObjectStore {
     }
   }
 
-  async get(key: string, range?: ByteRange): Promise<StoredObject | undefined> {
+  async get(key: string, range?: ByteRange, allocate?: Allocate): Promise<StoredObject | undefined> {
     checkKey(key)
     const path = `${this.#root}/${key}`
     const onLoop = this.#pace.mayBlock()
@@ -187,8 +195,8 @@ class DirectoryStore implements ObjectStore {
         const isCached = length <= blockingBytesMax && this.#clock.now() - stat.mtimeMs < cachedMs
         const bytes =
           onLoop && isCached
-            ? this.#pace.block(() => readAllBlocking(fd, position, length))
-            : await readAll(fd, position, length)
+            ? this.#pace.block(() => readAllBlocking(fd, position, length, allocate))
+            : await readAll(fd, position, length, allocate)
         return { bytes, size: stat.size }
       } finally {
         if (onLoop) fs.closeSync(fd)

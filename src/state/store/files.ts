@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import { promisify } from 'node:util'
+import type { Allocate } from './object-store.js'
 
 /** File calls of the callback API as promises: measured quicker than `fs.promises` and its FileHandle (bench/store.ts). */
 export const open = promisify(fs.open)
@@ -27,8 +28,13 @@ export function writeAllBlocking(fd: number, pieces: readonly Uint8Array[]): voi
 }
 
 /** Reads `length` bytes from `position`, fewer only at the file's end. */
-export async function readAll(fd: number, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(length)
+export async function readAll(
+  fd: number,
+  position: number,
+  length: number,
+  allocate: Allocate = Buffer.allocUnsafeSlow,
+): Promise<Buffer> {
+  const buffer = allocate(length)
   let filled = 0
   while (filled < length) {
     const { bytesRead } = await read(fd, buffer, filled, length - filled, position + filled)
@@ -39,8 +45,13 @@ export async function readAll(fd: number, position: number, length: number): Pro
 }
 
 /** As `readAll`, on the calling thread. */
-export function readAllBlocking(fd: number, position: number, length: number): Buffer {
-  const buffer = Buffer.allocUnsafeSlow(length)
+export function readAllBlocking(
+  fd: number,
+  position: number,
+  length: number,
+  allocate: Allocate = Buffer.allocUnsafeSlow,
+): Buffer {
+  const buffer = allocate(length)
   let filled = 0
   while (filled < length) {
     const bytesRead = fs.readSync(fd, buffer, filled, length - filled, position + filled)

@@ -45,10 +45,10 @@ export function hedging(store: ObjectStore, clock: Clock, observer: HedgeObserve
       const bytes = body.reduce((sum, piece) => sum + piece.length, 0)
       return puts.request(bytes, () => store.putIfAbsent(key, body))
     },
-    get(key, range): Promise<StoredObject | undefined> {
+    get(key, range, allocate): Promise<StoredObject | undefined> {
       // How much a whole object is is not known beforehand: it may be a snapshot.
       const bytes = range?.length ?? Number.POSITIVE_INFINITY
-      return gets.request(bytes, () => store.get(key, range))
+      return gets.request(bytes, () => store.get(key, range, allocate))
     },
   }
 }

@@ -39,13 +39,15 @@ export function memoryStore(bucket = new MemoryBucket()): ObjectStore {
       return 'created'
     },
 
-    async get(key, range): Promise<StoredObject | undefined> {
+    async get(key, range, allocate = Buffer.allocUnsafeSlow): Promise<StoredObject | undefined> {
       checkKey(key)
       const object = bucket.objects.get(key)
       if (object === undefined) return undefined
       const bytes = range === undefined ? object : object.subarray(range.position, range.position + range.length)
       // A copy: who reads may patch what it was given.
-      return { bytes: Buffer.from(bytes), size: object.length }
+      const copy = allocate(bytes.length)
+      bytes.copy(copy)
+      return { bytes: copy, size: object.length }
     },
 
     async *list(prefix, { after = '', limit = Number.POSITIVE_INFINITY } = {}) {

@@ -82,10 +82,10 @@ export function metered(store: ObjectStore, observer: StoreObserver, clock: Cloc
           objects: outcome === 'created' ? 1 : 0,
         }),
       ),
-    get: (key, range) =>
+    get: (key, range, allocate) =>
       measure(
         'get',
-        () => store.get(key, range),
+        () => store.get(key, range, allocate),
         (object) => ({
           outcome: object === undefined ? 'absent' : 'ok',
           bytes: object?.bytes.length ?? 0,

@@ -13,6 +13,9 @@ export interface StoredObject {
   size: number
 }
 
+/** Gives a buffer of `length` bytes with any content. */
+export type Allocate = (length: number) => Buffer
+
 /** One listed object. */
 export interface ListedObject {
   key: string
@@ -44,8 +47,11 @@ export interface ObjectStore {
    * @throws StoreError the outcome is unknown then: the object may exist.
    */
   putIfAbsent(key: string, body: readonly Uint8Array[]): Promise<PutOutcome>
-  /** The object's bytes, or a range of them; `undefined` if there is no such object. A range past the end gives no bytes. */
-  get(key: string, range?: ByteRange): Promise<StoredObject | undefined>
+  /**
+   * The object's bytes, or a range of them; `undefined` if there is no such object. A range past the end gives no bytes.
+   * A store may put them into a buffer that `allocate` gives, of so many bytes as it asks for.
+   */
+  get(key: string, range?: ByteRange, allocate?: Allocate): Promise<StoredObject | undefined>
   /** Objects whose key starts with `prefix`, in ascending order of their keys' bytes. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>
   /** Deletes the objects; a missing one is no error. */

@@ -66,7 +66,7 @@ function gated(
   return {
     ...all,
     putIfAbsent: (key, body) => inTurn(() => all.putIfAbsent(key, body)),
-    get: (key, range) => inTurn(() => all.get(key, range)),
+    get: (key, range, allocate) => inTurn(() => all.get(key, range, allocate)),
     delete: (keys) => inTurn(() => all.delete(keys)),
   }
 }
@@ -79,9 +79,9 @@ function counted(store: ObjectStore, purpose: Purpose, observer: PurposeObserver
       observer.asked(purpose, 'put')
       return store.putIfAbsent(key, body)
     },
-    get(key, range) {
+    get(key, range, allocate) {
       observer.asked(purpose, 'get')
-      return store.get(key, range)
+      return store.get(key, range, allocate)
     },
     list(prefix, options) {
       observer.asked(purpose, 'list')

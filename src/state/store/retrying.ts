@@ -60,7 +60,7 @@ export function retrying(store: ObjectStore, options: RetryOptions): ObjectStore
     url: store.url,
     kind: store.kind,
     putIfAbsent: (key, body) => store.putIfAbsent(key, body),
-    get: (key, range) => withRetries(() => store.get(key, range), retry),
+    get: (key, range, allocate) => withRetries(() => store.get(key, range, allocate), retry),
     list: (prefix, listing) => listWithRetries(store, prefix, listing ?? {}, retry),
     delete: (keys) => withRetries(() => store.delete(keys), retry),
     ...(store.watch === undefined ? {} : { watch: store.watch.bind(store) }),
