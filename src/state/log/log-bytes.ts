@@ -72,7 +72,7 @@ export class LogBytes {
     this.#recentObjects = new RecentObjects(cacheBytes / 4)
     const bytesMax = cacheBytes / 4
     const aheadBytesMax = Math.max(aheadBytesMin, cacheBytes / 2)
-    this.pool = new BufferPool(cacheBytes / 4)
+    this.pool = new BufferPool(cacheBytes / 2)
     this.#tail = new Blocks({ store: tail, bytesMax, aheadBytesMax, pool: this.pool })
     this.#backfill = new Blocks({ store: backfill, bytesMax, aheadBytesMax, pool: this.pool })
   }
