@@ -10,6 +10,9 @@ import type { Place, StateEvents } from './view.js'
  *       └──────────────┘  └────────────────────┴─────────────────┘
  */
 
+/** A group's first generation, where it has no delay of its own, waits so long for members that are about to join, milliseconds. */
+const pendingWaitMs = 500
+
 /** What the transitions need besides the group. */
 export interface Step {
   place: Place
@@ -45,9 +48,12 @@ export function prepareRebalance(group: Group, initialDelayMs: number, step: Ste
     return
   }
   group.initialRebalance = null
-  group.joinCountdown = arm(step.place, group.rebalanceTimeoutMs())
+  const timeoutMs = group.rebalanceTimeoutMs()
+  // Members that have just been told their ids are about to join: without them the first generation would be at once the
+  // last but one, and its members would learn that by their next heartbeats. One of them may be gone, though.
+  group.joinCountdown = arm(step.place, isInitial ? Math.min(timeoutMs, pendingWaitMs) : timeoutMs)
   step.events.groupChanged(group.groupId)
-  if (isInitial || group.hasAllMembersJoined()) completeJoin(group, step)
+  if (group.hasAllMembersJoined()) completeJoin(group, step)
 }
 
 /** Ends the join phase if all have joined; the initial rebalance only ends with its delay. */
