@@ -32,6 +32,7 @@ import type {
 } from './object-store.js'
 import { Pace } from './pace.js'
 import { sweepTemporaryFiles } from './sweep.js'
+import { type TemporaryFile, TemporaryFiles } from './temporary-files.js'
 
 export interface DirectoryStoreOptions {
   /** The root folder; made if it does not exist. */
@@ -83,8 +84,7 @@ class DirectoryStore implements ObjectStore {
   readonly #log: Log
   readonly #folders: Folders
   readonly #pace: Pace
-  readonly #temporaryName: string
-  #temporaryNames = 0
+  readonly #temporary: TemporaryFiles
   readonly #watchers = new Set<fs.FSWatcher>()
   readonly #watched = new Set<string>()
   #sweep: Promise<void> = Promise.resolve()
@@ -97,7 +97,8 @@ class DirectoryStore implements ObjectStore {
     this.#log = log
     this.#folders = new Folders(root, durable ? fsyncFolder : undefined)
     this.#pace = new Pace(clock)
-    this.#temporaryName = `${root}/tmp/${process.pid}-${random.hex(6)}`
+    const prefix = `${root}/tmp/${process.pid}-${random.hex(6)}`
+    this.#temporary = new TemporaryFiles({ prefix, pace: this.#pace, clock, log })
   }
 
   /** Makes the root and the folder of temporary files, and begins to sweep the latter. */
@@ -109,9 +110,7 @@ class DirectoryStore implements ObjectStore {
         for (let path = this.#root; path !== end; path = dirname(path)) await this.#folders.flush(dirname(path))
       }
       await this.#folders.ensure(`${this.#root}/tmp`)
-      const probe = this.#nextTemporaryName()
-      await close(await open(probe, 'wx'))
-      await unlink(probe)
+      this.#temporary.giveBack(await this.#temporary.take())
     } catch (error) {
       throw fromErrno('opening the directory', this.#root, error)
     }
@@ -121,8 +120,8 @@ class DirectoryStore implements ObjectStore {
   async putIfAbsent(key: string, body: readonly Uint8Array[]): Promise<PutOutcome> {
     checkKey(key)
     const path = `${this.#root}/${key}`
-    const temporary = this.#nextTemporaryName()
     const onLoop = this.#pace.mayBlock()
+    let temporary: TemporaryFile | undefined
     let isNamed = false
     try {
       if (onLoop && this.#pace.block(() => fs.statSync(path, { throwIfNoEntry: false })) !== undefined) {
@@ -130,28 +129,26 @@ class DirectoryStore implements ObjectStore {
         return 'exists'
       }
       const pieces = body.filter((piece) => piece.length > 0)
-      const fd = onLoop ? this.#pace.block(() => fs.openSync(temporary, 'wx')) : await open(temporary, 'wx')
-      try {
-        if (onLoop && bytesOf(pieces) <= blockingBytesMax) this.#pace.block(() => writeAllBlocking(fd, pieces))
-        else await writeAll(fd, pieces)
-        if (this.#durable) await fsync(fd)
-      } finally {
-        if (onLoop) fs.closeSync(fd)
-        else await close(fd)
-      }
-      const outcome = await this.#name(path, temporary, onLoop)
-      isNamed = outcome === 'created'
+      const taken = this.#temporary.take()
+      temporary = taken instanceof Promise ? await taken : taken
+      const { fd } = temporary
+      if (onLoop && bytesOf(pieces) <= blockingBytesMax) this.#pace.block(() => writeAllBlocking(fd, pieces))
+      else await writeAll(fd, pieces)
+      if (this.#durable) await fsync(fd)
+      const outcome = await this.#name(path, temporary.path, onLoop)
+      if (outcome === 'created') isNamed = true
       // Also when it exists: who is told so relies on it, and its writer may not have come to this yet.
       await this.#folders.flush(dirname(path))
-      if (onLoop) fs.unlinkSync(temporary)
-      else await unlink(temporary)
+      this.#temporary.giveBack(temporary)
       return outcome
     } catch (error) {
-      // An object that could not be made durable keeps its second name, for readers to see that.
-      if (!isNamed)
-        fs.unlink(temporary, (failure) => {
-          if (failure !== null && failure.code !== 'ENOENT') this.#log.warn({ err: failure }, 'a temporary file stays')
-        })
+      // Somebody may have swept them away.
+      if (errnoOf(error) === 'ENOENT') this.#temporary.forget()
+      if (temporary !== undefined) {
+        // An object that could not be made durable keeps its second name, for readers to see that.
+        if (isNamed) fs.closeSync(temporary.fd)
+        else this.#temporary.giveBack(temporary)
+      }
       throw fromErrno('put', key, error)
     }
   }
@@ -264,11 +261,8 @@ class DirectoryStore implements ObjectStore {
   async close(): Promise<void> {
     for (const watcher of this.#watchers) watcher.close()
     this.#watchers.clear()
+    await this.#temporary.close()
     await this.#sweep
-  }
-
-  #nextTemporaryName(): string {
-    return `${this.#temporaryName}-${++this.#temporaryNames}`
   }
 }
 
