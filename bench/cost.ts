@@ -2,13 +2,12 @@
  * What gateways ask of S3, what that costs, and how long producers wait, on a local S3 server behind a proxy that makes it
  * as slow as S3 Standard (median 60 ms a put, 30 ms a get, log-normal).
  *
- *   node dist/bench/cost.js [--instances 1,3] [--loads idle,waiting,1,50,full] [--settings default,low-latency]
+ *   node dist/bench/cost.js [--instances 1,3] [--loads idle,waiting,1,50] [--settings default,low-latency]
  *     [--seconds 30] [--client franz-go] [--put-ms 60] [--get-ms 30] [--json FILE]
  *
  * Loads: `idle`, no client; `waiting`, a consumer at each instance and nothing produced; a number, so many MB/s in all,
- * produced at every instance alike, each topic consumed at the tail at the next instance; `full`, what one producer per instance
- * with its client's own settings gets through, without consumers. Requests are counted by the gateways' own metrics;
- * the proxy's count stands beside them.
+ * produced at every instance alike, each topic consumed at the tail at the next instance. Requests are counted by the
+ * gateways' own metrics; the proxy's count stands beside them. How much goes through at most: s3/run.ts.
  */
 import { randomBytes } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
@@ -21,21 +20,13 @@ import { type SlowProxy, startSlowProxy } from '../tests/integration/slow-proxy.
 import { type Generator, generatorOf, type LoadResult } from './generators.js'
 import { type Client, clients, type Load } from './loads.js'
 import { dollarsPerMonth, dollarsPerSecond, prices } from './prices.js'
+import { settingsByName } from './s3/systems.js'
 import { type Gateway, startGateway } from './servers/gateway.js'
-import { freePort } from './servers/server.js'
 
-const settingsByName: Record<string, Record<string, string>> = {
-  default: {},
-  'low-latency': {
-    HERACLITUS_STORAGE_FLUSH_INTERVAL_MS: '20',
-    HERACLITUS_STORAGE_MAX_INFLIGHT_ENTRIES: '8',
-    HERACLITUS_STORAGE_POLL_INTERVAL_MS: '10',
-  },
-}
 const { values } = parseArgs({
   options: {
     instances: { type: 'string', default: '1,3' },
-    loads: { type: 'string', default: 'idle,waiting,1,50,full' },
+    loads: { type: 'string', default: 'idle,waiting,1,50' },
     settings: { type: 'string', default: 'default,low-latency' },
     seconds: { type: 'string', default: '30' },
     client: { type: 'string', default: 'franz-go' },
@@ -48,10 +39,6 @@ const seconds = Number(values.seconds)
 const client = clients.find((one) => one === values.client) as Client
 const warmUpSeconds = 8
 const partitions = 8
-
-interface Instance extends Gateway {
-  metricsUrl: string
-}
 
 /** Sums of what the gateways counted, by operation. */
 interface Counts {
@@ -99,15 +86,10 @@ async function measure(server: S3Server, generator: Generator, settings: string,
     HERACLITUS_STORAGE_URL: `s3://${server.bucket}/${randomBytes(6).toString('hex')}`,
     ...settingsByName[settings],
   }
-  const instances: Instance[] = []
+  const instances: Gateway[] = []
   try {
     for (let i = 0; i < count; i++) {
-      const metricsPort = String(await freePort())
-      const gateway = await startGateway({
-        durability: 'fsync',
-        environment: { ...environment, HERACLITUS_METRICS_PORT: metricsPort },
-      })
-      instances.push({ ...gateway, metricsUrl: `http://127.0.0.1:${metricsPort}/metrics` })
+      instances.push(await startGateway({ durability: 'fsync', environment }))
     }
     const topics = await createTopics(instances)
     const work = loadOf(load, instances, topics, generator)
@@ -135,31 +117,30 @@ function reasonOf(error: unknown): string {
 }
 
 interface Work {
-  /** Asked for; 0 if nobody knows before. */
+  /** Asked for. */
   megabytesPerSecond: number
   done: Promise<LoadResult[]>
   end(): Promise<void>
 }
 
-function loadOf(load: string, instances: readonly Instance[], topics: readonly string[], generator: Generator): Work {
+function loadOf(load: string, instances: readonly Gateway[], topics: readonly string[], generator: Generator): Work {
   const nothing = { megabytesPerSecond: 0, done: Promise.resolve([]), end: () => Promise.resolve() }
   if (load === 'idle') return nothing
   if (load === 'waiting') {
     const consumers = instances.map((instance, i) => waitingConsumer(instance, topics[i] ?? ''))
     return { ...nothing, end: async () => void (await Promise.all((await Promise.all(consumers)).map((end) => end()))) }
   }
-  const isFull = load === 'full'
-  const megabytesPerSecond = isFull ? 0 : Number(load)
+  const megabytesPerSecond = Number(load)
   const size = megabytesPerSecond > 5 ? 10_240 : 1_024
-  const rate = isFull ? 0 : Math.round((megabytesPerSecond * 1e6) / size / instances.length)
-  const records = isFull ? 400_000 : rate * (warmUpSeconds + seconds + 2)
+  const rate = Math.round((megabytesPerSecond * 1e6) / size / instances.length)
+  const records = rate * (warmUpSeconds + seconds + 2)
   const each = instances.map(async (instance, i) => {
     const one = { client, modes: [], size, compression: 'none', partitions, acks: 'all', durability: 'fsync' } as const
     const asked = { load: one as Load, topic: topics[i] ?? '', records, rate, run: randomBytes(7).toString('hex') }
-    const consumer = instances[(i + 1) % instances.length] as Instance
+    const consumer = instances[(i + 1) % instances.length] as Gateway
     const [result] = await Promise.all([
       generator({ ...asked, mode: 'produce', bootstrap: instance.bootstrap }),
-      isFull ? undefined : generator({ ...asked, mode: 'consume', bootstrap: consumer.bootstrap }),
+      generator({ ...asked, mode: 'consume', bootstrap: consumer.bootstrap }),
     ])
     return result
   })
@@ -167,7 +148,7 @@ function loadOf(load: string, instances: readonly Instance[], topics: readonly s
 }
 
 /** A consumer without a group, as far as the store is concerned: it commits nothing. */
-async function waitingConsumer(instance: Instance, topic: string): Promise<() => Promise<void>> {
+async function waitingConsumer(instance: Gateway, topic: string): Promise<() => Promise<void>> {
   const kafka = kafkaOf(instance)
   const consumer = kafka.consumer({ groupId: `waiting-${randomBytes(4).toString('hex')}` })
   await consumer.connect()
@@ -176,11 +157,11 @@ async function waitingConsumer(instance: Instance, topic: string): Promise<() =>
   return () => consumer.disconnect()
 }
 
-const kafkaOf = ({ bootstrap }: Instance) =>
+const kafkaOf = ({ bootstrap }: Gateway) =>
   new kafkajs.Kafka({ brokers: [bootstrap], clientId: 'cost', logLevel: kafkajs.logLevel.NOTHING })
 
-async function createTopics(instances: readonly Instance[]): Promise<string[]> {
-  const [first] = instances as [Instance]
+async function createTopics(instances: readonly Gateway[]): Promise<string[]> {
+  const [first] = instances as [Gateway]
   const topics = instances.map((_, i) => `cost-${i}`)
   const admin = kafkaOf(first).admin()
   await admin.connect()
@@ -192,7 +173,7 @@ async function createTopics(instances: readonly Instance[]): Promise<string[]> {
   return topics
 }
 
-async function countsOf(instances: readonly Instance[]): Promise<Counts> {
+async function countsOf(instances: readonly Gateway[]): Promise<Counts> {
   const sums: Counts = { put: 0, get: 0, list: 0, delete: 0, bytesPut: 0, bytesGot: 0, cpuSeconds: 0, rssMib: [] }
   for (const { metricsUrl } of instances) {
     const text = await (await fetch(metricsUrl)).text()
@@ -221,7 +202,7 @@ function report(
   before: Counts,
   after: Counts,
   proxied: string,
-  asked: number,
+  megabytes: number,
   results: readonly LoadResult[],
 ): void {
   const per = (key: Exclude<keyof Counts, 'rssMib'>) => (after[key] - before[key]) / seconds
@@ -229,9 +210,6 @@ function report(
     ...{ puts: per('put'), gets: per('get'), lists: per('list') },
     ...{ bytesPut: per('bytesPut'), bytesGot: per('bytesGot') },
   }
-  const size = load === 'full' ? 1_024 : 0
-  const reached = results.reduce((sum, { records, seconds: taken }) => sum + (records * size) / taken / 1e6, 0)
-  const megabytes = asked || reached
   const latencies = results
     .map(({ p50Ms, p99Ms }) => `${p50Ms?.toFixed(0)} / ${p99Ms?.toFixed(0)}`)
     .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10))

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -79,9 +79,10 @@ function program([command = '', ...first]: string[]): Generator {
   }
 }
 
-async function goProgram(): Promise<string[]> {
+/** Compiles the franz-go load program; gives its command line. */
+export async function goProgram(): Promise<string[]> {
   const folder = join(loadFolder, 'go')
-  const target = join(cacheFolder, `franz-go-${contentHash(folder, ['main.go', 'go.mod', 'go.sum'])}`)
+  const target = join(cacheFolder, `franz-go-${contentHash(folder, readdirSync(folder).sort())}`)
   if (!existsSync(target)) {
     process.stderr.write('building the franz-go load program\n')
     await mkdir(cacheFolder, { recursive: true })
@@ -91,7 +92,8 @@ async function goProgram(): Promise<string[]> {
   return [target]
 }
 
-async function pythonProgram(): Promise<string[]> {
+/** Installs librdkafka for Python; gives the command line of its load program. */
+export async function pythonProgram(): Promise<string[]> {
   const folder = join(loadFolder, 'python')
   const environment = join(cacheFolder, `python-${contentHash(folder, ['requirements.txt'])}`)
   const installed = join(environment, 'installed')

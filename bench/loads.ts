@@ -20,6 +20,7 @@ export interface Load {
 
 /** Which loads, as the command line says it; a list that is absent takes the preset's. */
 export interface Choice {
+  isShort?: boolean | undefined
   only?: readonly Client[] | undefined
   modes?: readonly Mode[] | undefined
   sizes?: readonly number[] | undefined
@@ -57,13 +58,21 @@ const preset: readonly Load[] = [
   { ...plain, client: 'franz-go', modes: ['produce', 'round-trip', 'paced'], durability: 'fsync' },
 ]
 
+/** Something of every client, in less than a minute. */
+const shortPreset: readonly Load[] = [
+  { ...plain, client: 'franz-go', modes: ['produce', 'consume', 'round-trip'] },
+  { ...plain, client: 'librdkafka', modes: bothWays },
+  { ...plain, client: 'java', modes: ['produce'] },
+  { ...plain, client: 'kafkajs', modes: ['produce'] },
+]
+
 /**
  * The loads to run: the preset, less what `only` and `modes` leave out; or, once one of the other lists is given,
  * all combinations of these lists, by all clients chosen.
  */
 export function loadsOf(choice: Choice): Load[] {
   const lists = [choice.sizes, choice.compression, choice.partitions, choice.acks, choice.durability]
-  const loads = lists.some((list) => list !== undefined) ? combinations(choice) : preset
+  const loads = lists.some((list) => list !== undefined) ? combinations(choice) : choice.isShort ? shortPreset : preset
   return loads
     .filter(({ client }) => choice.only?.includes(client) ?? true)
     .map((load) => ({ ...load, modes: load.modes.filter((mode) => choice.modes?.includes(mode) ?? true) }))

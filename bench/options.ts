@@ -1,6 +1,12 @@
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { repository } from './folders.js'
 import { type Choice, clients, type Load, modes } from './loads.js'
+import { scenarioNames } from './scenarios/all.js'
 import type { Durability } from './servers/server.js'
+
+const startUp = 'start-up'
+const micro = 'micro'
 
 export const usage = `npm run bench -- [options]
 
@@ -10,25 +16,35 @@ bench/results.md. Needs Go, Maven, Java and Python; what they fetch is kept in <
   --rounds N           runs of each load on each server (5), after one that is not counted
   --records N          records of a produce or consume run
   --round-trips N      records of a round-trip run
-  --only LIST          clients, of ${clients.join(',')}
+  --only LIST          clients, of ${clients.join(',')},
+                       and scenarios, of ${scenarioNames.join(',')},
+                       and ${startUp},${micro}
   --modes LIST         of ${modes.join(',')}
   --sizes LIST --partitions LIST --compression none,lz4 --acks all,1,0 --durability page-cache,fsync
-                       all combinations of these instead of the preset
+                       all combinations of these instead of the preset, and no scenarios
+  --short              two minutes at most: whether it works, and ratios that say little. What this machine has no tools or
+                       no time for is left out by name; fails only if something has not worked at all
   --no-start-up        leave out start-up time and idle memory
   --ours HOST:PORT,PID --peer HOST:PORT,PID
                        servers that run already, on this machine; their durability is what they were started with
   --no-peer            the gateway alone
-  --profile[=FOLDER]   the gateway alone, with a CPU profile of each run: where its time goes
+  --profile[=FOLDER]   the gateway alone, with a CPU profile and a flame graph (SVG) of each run: where its time goes
+                       (bench-profiles)
   --folder FOLDER      where the servers store (the system's temporary folder)
-  --output FILE        instead of bench/results.md; with --profile none unless given
+  --output FILE        where the report goes; bench/results.md if nothing is left out, otherwise it is only printed
   --json FILE          append every run as a line of JSON
+  --from FILES         measure nothing: the report of what earlier runs appended to these files
 `
 
 export interface Options extends Choice {
+  /** Scenarios to run, by name. */
+  scenarios: readonly string[]
+  isShort: boolean
   rounds: number
   records?: number | undefined
   roundTrips?: number | undefined
   hasStartUp: boolean
+  hasMicro: boolean
   ours?: RunningServer | undefined
   peer?: RunningServer | undefined
   hasPeer: boolean
@@ -36,6 +52,8 @@ export interface Options extends Choice {
   folder?: string | undefined
   output?: string | undefined
   json?: string | undefined
+  /** Files of earlier runs, of which the report is to be. */
+  from: readonly string[]
 }
 
 export interface RunningServer {
@@ -61,15 +79,25 @@ export function optionsOf(args: readonly string[]): Options {
         ...{ rounds: text, records: text, 'round-trips': text, only: text, modes: text, sizes: text },
         ...{ partitions: text, compression: text, acks: text, durability: text, ours: text, peer: text },
         ...{ profile: text, folder: text, output: text, json: text, 'no-start-up': flag, 'no-peer': flag },
+        ...{ short: flag, from: text },
       },
     }),
   )
   const profileFolder = values.profile
+  const isShort = values.short ?? false
+  const only = list(values.only, 'only', [startUp, micro, ...clients, ...scenarioNames])
+  // These are about single loads, or about servers that scenarios don't use.
+  const hasLists = [values.modes, values.sizes, values.partitions, values.compression, values.acks, values.durability]
+  const isAboutLoads = [...hasLists, profileFolder, values.ours, values.peer].some((value) => value !== undefined)
+  const asUsual = isShort ? ['group-join', 'commits', 'fan-out'] : scenarioNames
+  const isWhole = !isAboutLoads && !isShort && only === undefined && !values['no-peer'] && !values['no-start-up']
   return {
-    rounds: count(values.rounds, 'rounds') ?? (profileFolder === undefined ? 5 : 1),
-    records: count(values.records, 'records'),
-    roundTrips: count(values['round-trips'], 'round-trips'),
-    only: list(values.only, 'only', clients),
+    isShort,
+    scenarios: isAboutLoads ? [] : scenarioNames.filter((name) => (only ?? asUsual).includes(name)),
+    rounds: count(values.rounds, 'rounds') ?? (profileFolder === undefined && !isShort ? 5 : 1),
+    records: count(values.records, 'records') ?? (isShort ? 100_000 : undefined),
+    roundTrips: count(values['round-trips'], 'round-trips') ?? (isShort ? 500 : undefined),
+    only: only && clients.filter((client) => only.includes(client)),
     modes: list(values.modes, 'modes', modes),
     sizes: counts(values.sizes, 'sizes'),
     partitions: counts(values.partitions, 'partitions'),
@@ -78,13 +106,15 @@ export function optionsOf(args: readonly string[]): Options {
     durability: list(values.durability, 'durability', ['page-cache', 'fsync'] as const)?.map(
       (word): Durability => (word === 'fsync' ? 'fsync' : 'page cache'),
     ),
-    hasStartUp: !values['no-start-up'] && profileFolder === undefined,
+    hasStartUp: !isShort && profileFolder === undefined && (only?.includes(startUp) ?? !values['no-start-up']),
+    hasMicro: only?.includes(micro) ?? (!isAboutLoads && !isShort),
     ours: running(values.ours, 'ours'),
     peer: running(values.peer, 'peer'),
     hasPeer: !values['no-peer'] && profileFolder === undefined,
     profileFolder,
     folder: values.folder,
-    output: values.output,
+    output: values.output ?? (isWhole ? join(repository, 'bench/results.md') : undefined),
+    from: values.from?.split(',') ?? [],
     json: values.json,
   }
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { type CpuProfile, cpuProfileOf, fileOf, placeOf, selfSeconds } from './cpu-profile.js'
+import { flameGraph } from './flame-graph.js'
 import { nameOf } from './loads.js'
 import type { ProfiledMessage, ProfiledSummary } from './profiled.js'
 import type { Around } from './rounds.js'
@@ -15,7 +16,7 @@ const threadNames: Record<string, string> = {
 }
 const filesShown = 12
 
-/** Takes a CPU profile of the gateway around each run, writes it to the folder and prints where the time went. */
+/** Takes a CPU profile of the gateway around each run, writes it and a flame graph of it to the folder and prints where the time went. */
 export function profiling(gateway: Gateway, folder: string, print: (text: string) => void): Around {
   mkdirSync(folder, { recursive: true })
   let number = 0
@@ -30,7 +31,11 @@ export function profiling(gateway: Gateway, folder: string, print: (text: string
     } finally {
       const after = threadCpuSeconds(gateway.pid)
       const summary = (await ask({ profile: 'stop', file })) as ProfiledSummary
-      print(`\n## ${name}\n\n${threads(before, after)}${stateOf(summary)}\n${timesOf(file)}\nprofile: ${file}\n`)
+      const profile = cpuProfileOf(file)
+      const graph = file.replace(/\.cpuprofile$/, '.svg')
+      writeFileSync(graph, flameGraph(profile, name))
+      const times = `${threads(before, after)}${stateOf(summary)}\n${timesOf(profile)}`
+      print(`\n## ${name}\n\n${times}\nflame graph: ${graph}\nprofile (Chrome's DevTools open it): ${file}\n`)
     }
   }
 }
@@ -52,29 +57,19 @@ function stateOf(summary: ProfiledSummary): string {
   return `${busy}, ${delay}; ${memory}\ngarbage collections: ${collections.join(', ') || 'none'}\n`
 }
 
-/** V8's format: a tree of calls, and which node was running at each sample. */
-interface CpuProfile {
-  nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[]
-  samples: number[]
-  timeDeltas: number[]
-}
-
 /** The functions and the files in which the time was spent, idle time left out. */
-function timesOf(file: string): string {
-  const profile = JSON.parse(readFileSync(file, 'utf8')) as CpuProfile
-  const frames = new Map(profile.nodes.map((node) => [node.id, node.callFrame]))
+function timesOf(profile: CpuProfile): string {
+  const own = selfSeconds(profile)
   const byFunction = new Map<string, number>()
   const byFile = new Map<string, number>()
   let total = 0
-  for (const [index, id] of profile.samples.entries()) {
-    const frame = frames.get(id)
-    if (frame === undefined || frame.functionName === '(idle)') continue
-    const seconds = (profile.timeDeltas[index] ?? 0) / 1e6
-    const place = placeOf(frame.url)
-    const line = frame.url === '' ? '' : `:${frame.lineNumber + 1}`
-    const name = `${frame.functionName || '(anonymous)'}  ${place}${line}`
+  for (const { id, callFrame } of profile.nodes) {
+    const seconds = own.get(id)
+    if (seconds === undefined || callFrame.functionName === '(idle)') continue
+    const file = fileOf(callFrame.url) || callFrame.functionName
+    const name = `${callFrame.functionName || '(anonymous)'}  ${placeOf(callFrame)}`
     byFunction.set(name, (byFunction.get(name) ?? 0) + seconds)
-    byFile.set(place || frame.functionName, (byFile.get(place || frame.functionName) ?? 0) + seconds)
+    byFile.set(file, (byFile.get(file) ?? 0) + seconds)
     total += seconds
   }
   const table = (times: Map<string, number>, shown: number) =>
@@ -87,13 +82,4 @@ function timesOf(file: string): string {
       .join('\n')
   return `self time by function, of ${total.toFixed(2)} s not idle:\n${table(byFunction, functionsShown)}
 by file:\n${table(byFile, filesShown)}`
-}
-
-const build = new URL('..', import.meta.url)
-
-function placeOf(url: string): string {
-  return url
-    .replace(build.href, '')
-    .replace(fileURLToPath(build), '')
-    .replace(/^.*\/node_modules\//, '')
 }

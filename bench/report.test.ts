@@ -4,6 +4,7 @@ import { type Load, loadsOf, nameOf } from './loads.js'
 import { optionsOf, UsageError } from './options.js'
 import { type Report, reportOf } from './report.js'
 import type { Measurement } from './rounds.js'
+import type { ScenarioRun } from './scenarios/report.js'
 
 const load: Load = {
   client: 'franz-go',
@@ -21,12 +22,12 @@ function measured(side: string, seconds: number, serverCpuSeconds: number): Meas
   return { ...result, ...rest, load, mode: 'produce', side, serverCpuSeconds }
 }
 
-function report(measurements: Measurement[], failures: string[] = []): string {
-  const about: Omit<Report, 'measurements' | 'failures'> = {
+function report(measurements: Measurement[], failures: string[] = [], scenarioRuns: ScenarioRun[] = []): string {
+  const about: Omit<Report, 'measurements' | 'failures' | 'scenarioRuns'> = {
     ...{ command: 'npm run bench', date: '2025-01-01 12:00', machine: [['CPU', 'one']], sides: ['ours', 'Kafka'] },
-    ...{ rounds: 3, startUps: new Map() },
+    ...{ rounds: 3, startUps: new Map(), microRates: [] },
   }
-  return reportOf({ ...about, measurements, failures })
+  return reportOf({ ...about, measurements, failures, scenarioRuns })
 }
 
 test('a ratio in the report is our median divided by the peer’s', () => {
@@ -46,6 +47,43 @@ test('the report shows least, median and most of what was measured', () => {
 
 test('what failed stands in the report', () => {
   assert.match(report([], ['Kafka, franz-go: timeout']), /## Failures\n\n- Kafka, franz-go: timeout/)
+})
+
+test('a scenario has a section with least, median and most of each side and their ratio', () => {
+  const run = (side: string, joinMs: number) => ({
+    scenario: 'group-join',
+    side,
+    figures: { joinMs, generations: null },
+  })
+  const text = report([], [], [run('ours', 100), run('Kafka', 400), run('ours', 300), run('ours', 200)])
+  assert.match(text, /^## group-join$/m)
+  assert.match(text, /^\| until all are stable, ms \| 100 \/ 200 \/ 300 \| 400 \/ 400 \/ 400 \| \*\*0\.50\*\* \|$/m)
+  assert.match(text, /^\| generations until stable \| – \| – \| – \|$/m)
+})
+
+test('what two processes would give is told from the core that they share', () => {
+  const run = (side: string, rate: number, cpu: number) => ({
+    scenario: 'processes',
+    side,
+    figures: { 'large, one core': rate, 'large CPU, anywhere': cpu },
+  })
+  const text = report([], [], [run('2 processes', 90, 1.25), run('1 process', 100, 1)])
+  assert.match(text, /\*\*1\.80 ×\*\* by records\/s on one core; \*\*1\.60 ×\*\* by CPU per record/)
+})
+
+test('scenarios run unless something is asked that is about single loads', () => {
+  assert.ok(optionsOf([]).scenarios.includes('commits'))
+  assert.deepEqual(optionsOf(['--only=commits']).scenarios, ['commits'])
+  assert.deepEqual(optionsOf(['--only=java']).scenarios, [])
+  assert.deepEqual(optionsOf(['--modes=consume']).scenarios, [])
+  assert.deepEqual(loadsOf(optionsOf(['--only=commits'])), [])
+})
+
+test('only a whole run writes the results without being told to', () => {
+  assert.match(optionsOf(['--rounds=3']).output ?? '', /bench\/results\.md$/)
+  for (const partial of ['--only=java', '--short', '--sizes=100', '--no-peer', '--profile', '--no-start-up'])
+    assert.equal(optionsOf([partial]).output, undefined, partial)
+  assert.equal(optionsOf(['--only=java', '--output=x.md']).output, 'x.md')
 })
 
 test('lists on the command line make all combinations of them', () => {

@@ -1,6 +1,9 @@
 import { type Mode, nameOf } from './loads.js'
+import { type MicroRate, microSection } from './micro.js'
 import type { Measurement } from './rounds.js'
+import { type ScenarioRun, scenarioSections } from './scenarios/report.js'
 import type { StartUp } from './start-up.js'
+import { median, ratioHead, ratios, show, table } from './tables.js'
 
 export interface Report {
   command: string
@@ -11,11 +14,13 @@ export interface Report {
   rounds: number
   startUps: ReadonlyMap<string, readonly StartUp[]>
   measurements: readonly Measurement[]
+  scenarioRuns: readonly ScenarioRun[]
+  microRates: readonly MicroRate[]
   failures: readonly string[]
 }
 
 /** A figure that can be compared; ratios are ours divided by the peer's. */
-interface Figure {
+export interface Figure {
   title: string
   isBetter: 'higher' | 'lower'
   of(one: Measurement): number | null
@@ -39,6 +44,7 @@ const megabytes: Figure = {
 /** Medians and ratios of everything measured, then each figure's least, median and most; Markdown. */
 export function reportOf(report: Report): string {
   const loads = loadsIn(report.measurements)
+  const spread = loads.size === 0 ? '' : `## Least, median and most\n\n${spreadTable(report, loads)}`
   return `# Results
 
 Measured by \`${report.command}\` on ${report.date}: ${report.rounds} rounds, the servers in turn on one machine
@@ -55,9 +61,8 @@ counted.
 ${table(['machine', ''], [...report.machine, ...clientVersions(report.measurements)])}
 ${report.startUps.size > 0 ? `## Start-up and idleness\n\n${startUpTable(report)}\n` : ''}
 ${[...loads].map(([mode, found]) => `## ${mode}\n\n${modeTable(report, mode, found)}`).join('\n')}
-## Least, median and most
-
-${spreadTable(report, loads)}
+${scenarioSections(report.scenarioRuns)}
+${microSection(report.microRates)}${spread}
 ${report.failures.length > 0 ? `## Failures\n\n${report.failures.map((what) => `- ${what}`).join('\n')}\n` : ''}`
 }
 
@@ -70,13 +75,18 @@ export function lineOf(one: Measurement): string {
   return `${nameOf(one.load)}, ${one.mode}, ${one.side}: ${figures.join(', ')}`
 }
 
-function modeTable({ sides, measurements }: Report, mode: Mode, loads: readonly string[]): string {
-  const figures = {
+/** What is told of a mode. */
+export function figuresOf(mode: Mode): readonly Figure[] {
+  return {
     produce: [rate, serverCpu, megabytes, rss],
     consume: [rate, serverCpu, megabytes, rss],
     'round-trip': [p50, p99, serverCpu],
     paced: [p50, p99, serverCpu],
   }[mode]
+}
+
+function modeTable({ sides, measurements }: Report, mode: Mode, loads: readonly string[]): string {
+  const figures = figuresOf(mode)
   const head = figures.flatMap(({ title }) => [...sides.map((side) => `${title}, ${side}`), ...ratioHead(sides)])
   const rows = loads.map((load) => [
     load,
@@ -119,16 +129,6 @@ function startUpTable({ sides, startUps }: Report): string {
   return table(['least / median / most', ...sides, ...ratioHead(sides)], rows)
 }
 
-function ratioHead(sides: readonly string[]): string[] {
-  return sides.length === 2 ? ['ratio'] : []
-}
-
-function ratios([ours, peers, ...others]: readonly (number | undefined)[]): string[] {
-  if (others.length > 0) return []
-  if (ours === undefined || peers === undefined || peers === 0) return ['–']
-  return [`**${(ours / peers).toFixed(2)}**`]
-}
-
 /** The loads of each mode, both in the order in which they ran. */
 function loadsIn(measurements: readonly Measurement[]): Map<Mode, string[]> {
   const found = new Map<Mode, string[]>()
@@ -146,22 +146,4 @@ function valuesOf(all: readonly Measurement[], figure: Figure, mode: Mode, load:
 
 function clientVersions(measurements: readonly Measurement[]): [string, string][] {
   return [...new Map(measurements.map(({ client, version }) => [client, version]))]
-}
-
-function median(values: readonly number[]): number | undefined {
-  const sorted = [...values].sort((a, b) => a - b)
-  const [low, high] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.ceil((sorted.length - 1) / 2)]]
-  return low === undefined || high === undefined ? undefined : (low + high) / 2
-}
-
-function show(value: number | undefined): string {
-  if (value === undefined) return '–'
-  if (value === 0) return '0'
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))
-  return value.toLocaleString('en', { minimumFractionDigits: Math.min(digits, 3), maximumFractionDigits: digits })
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`
-  return `${line(head)}${line(head.map(() => '---'))}${rows.map(line).join('')}`
 }

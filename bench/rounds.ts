@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import kafkajs from 'kafkajs'
 import type { Generator, LoadResult } from './generators.js'
 import { type Load, type Mode, nameOf, recordsOf } from './loads.js'
 import type { Server } from './servers/server.js'
+import { reasonOf, withTopic } from './topics.js'
 import { measured } from './usage.js'
 
 /** One of the servers compared, by its name in the tables. */
@@ -62,8 +61,9 @@ async function runOnce(plan: Rounds, { name, server }: Side, isWarmUp: boolean):
     const records = asked ?? recordsOf(load, mode)
     return isWarmUp ? Math.ceil(records / 4) : records
   }
-  const admin = await createTopic(server, topic, load)
-  try {
+  const { partitions, durability } = load
+  const onComplaint = (what: string) => plan.onFailure(`${name}: ${what}`)
+  await withTopic(server, topic, { partitions, durability, onComplaint }, async () => {
     let produced: LoadResult | undefined
     // Who only consumes needs records all the same.
     const isFilledFirst = load.modes.includes('consume') && !load.modes.includes('produce')
@@ -78,12 +78,7 @@ async function runOnce(plan: Rounds, { name, server }: Side, isWarmUp: boolean):
       if (isCounted)
         plan.onMeasurement({ ...result, load, mode, side: name, serverCpuSeconds: cpuSeconds, serverRssMib: rssMib })
     }
-  } finally {
-    await admin.deleteTopics({ topics: [topic] }).catch((error: unknown) => {
-      plan.onFailure(`${name}: topic ${topic} could not be deleted: ${reasonOf(error)}`)
-    })
-    await admin.disconnect()
-  }
+  })
 }
 
 /** Consumed is what was produced, and in order where the producer promised it. */
@@ -91,32 +86,4 @@ function compare(produced: LoadResult, consumed: LoadResult): void {
   if (consumed.checksum !== produced.checksum)
     throw new Error(`checksum ${consumed.checksum} consumed, ${produced.checksum} produced`)
   if (produced.idempotent && consumed.disorder > 0) throw new Error(`${consumed.disorder} records out of order`)
-}
-
-const settleMs = 300
-
-/** Creates a topic and waits until the leader of every partition answers for it. */
-async function createTopic(server: Server, topic: string, { partitions, durability }: Load): Promise<kafkajs.Admin> {
-  const { Kafka, logLevel } = kafkajs
-  const admin = new Kafka({ brokers: [server.bootstrap], clientId: 'bench', logLevel: logLevel.NOTHING }).admin()
-  await admin.connect()
-  const configEntries = durability === 'fsync' ? [...server.fsyncTopicConfig] : []
-  await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: false })
-  const deadline = performance.now() + 20_000
-  for (;;) {
-    const offsets = await admin.fetchTopicOffsets(topic).catch((error: unknown) => reasonOf(error))
-    if (typeof offsets !== 'string' && offsets.length === partitions) break
-    if (performance.now() > deadline) throw new Error(`topic ${topic} does not appear: ${JSON.stringify(offsets)}`)
-    await sleep(20)
-  }
-  // What the server does on after a topic's creation is not the load's cost.
-  await sleep(settleMs)
-  return admin
-}
-
-/** A failed program's stderr says more than its exit code. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const stderr = 'stderr' in error ? String(error.stderr).trim() : ''
-  return stderr === '' ? error.message : stderr.slice(-1500)
 }

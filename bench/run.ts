@@ -1,18 +1,24 @@
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { repository } from './folders.js'
+import { Findings } from './findings.js'
 import { type Generator, generatorOf } from './generators.js'
-import { type Client, loadsOf, nameOf } from './loads.js'
+import { type Client, clients, type Load, loadsOf, nameOf } from './loads.js'
 import { machine } from './machine.js'
+import { microRates } from './micro.js'
 import { type Options, optionsOf, UsageError, usage } from './options.js'
 import { profiling } from './profile.js'
 import { lineOf, reportOf } from './report.js'
-import { type Measurement, runRounds, type Side } from './rounds.js'
+import { runRounds, type Side } from './rounds.js'
+import { scenarios } from './scenarios/all.js'
+import { lineOfRun } from './scenarios/report.js'
+import { runScenario } from './scenarios/run.js'
 import { type Gateway, startGateway } from './servers/gateway.js'
 import { kafkaJars, startKafka } from './servers/kafka.js'
 import { type Durability, runningServer, type Server } from './servers/server.js'
+import { shortMs, shortSummary } from './short.js'
 import { type StartUp, startUps } from './start-up.js'
+import { missingFor } from './tools.js'
+import { reasonOf } from './topics.js'
 
 // The gateway beside Apache Kafka: `npm run bench -- --help`.
 
@@ -25,50 +31,153 @@ async function main(args: readonly string[]): Promise<number> {
     print(usage)
     return 0
   }
-  const options = optionsOf(args)
+  const options = availableOf(optionsOf(args))
   const loads = loadsOf(options)
-  if (loads.length === 0) throw new UsageError('no load is left by --only and --modes')
+  if (
+    loads.length + options.scenarios.length === 0 &&
+    !(options.hasStartUp || options.hasMicro || options.from.length > 0)
+  )
+    throw new UsageError('nothing is left by --only and --modes, or by what this machine has')
   const command = ['npm run bench --', ...args].join(' ').replace(/ --$/, '')
   const about = machine(options.folder ?? tmpdir())
   const date = new Date().toISOString().slice(0, 16).replace('T', ' ')
+  const findings = new Findings(options.json)
+  for (const file of options.from) findings.read(file)
+
+  const peer = options.peer ? 'peer' : options.hasPeer ? `Kafka ${(await kafkaJars()).version}` : ''
+  const sides = [options.ours ? 'ours' : 'Heraclitus', ...(options.hasPeer ? [peer] : [])]
+  const begun = options.from.length === 0 ? await measureAll(options, loads, sides, findings) : new Set<string>()
+
+  if (options.isShort) {
+    print(
+      `\nOurs, and its ratio to ${sides[1] ?? 'nothing'}:\n${shortSummary(findings.measurements, findings.scenarioRuns)}`,
+    )
+    const failed = neverWorked(findings, begun, sides[1])
+    for (const what of failed) print(`${what}: has not worked at all`)
+    return failed.length === 0 ? 0 : 1
+  }
+  const rounds = options.from.length > 0 ? findings.rounds : options.rounds
+  const { startUps, measurements, scenarioRuns, microRates: rates, failures } = findings
+  const text = reportOf({
+    ...{
+      command,
+      date,
+      machine: about,
+      sides,
+      rounds,
+      startUps,
+      measurements,
+      scenarioRuns,
+      microRates: rates,
+      failures,
+    },
+  })
+  print(text)
+  if (options.output !== undefined) writeFileSync(options.output, text)
+  return failures.length === 0 ? 0 : 1
+}
+
+/** What was begun and has no figures of ours. */
+function neverWorked({ measurements, scenarioRuns }: Findings, begun: ReadonlySet<string>, peer: string | undefined) {
+  const worked = new Set([
+    ...measurements.filter(({ side }) => side !== peer).map(({ load, mode }) => `${nameOf(load)}, ${mode}`),
+    ...scenarioRuns.filter(({ side }) => side !== peer).map(({ scenario }) => scenario),
+  ])
+  return [...begun].filter((what) => !worked.has(what))
+}
+
+/** What of it can be done here; a short look leaves out by name what there are no tools for. */
+function availableOf(options: Options): Options {
+  if (!options.isShort) return options
+  const isMissing = (what: Parameters<typeof missingFor>[0]) => {
+    const missing = missingFor(what)
+    if (missing.length > 0) note(`SKIPPED ${what}: there is no ${missing.join(', no ')} on this machine`)
+    return missing.length > 0
+  }
+  return {
+    ...options,
+    only: (options.only ?? clients).filter((client) => !isMissing(client)),
+    scenarios: options.scenarios.length > 0 && isMissing('scenarios') ? [] : options.scenarios,
+    hasPeer: options.hasPeer && !isMissing('Apache Kafka'),
+  }
+}
+
+/** Gives what was begun, by name; a short look begins nothing more once its time is over. */
+async function measureAll(options: Options, loads: Load[], sides: readonly string[], findings: Findings) {
+  const begun = new Set<string>()
+  const startedAt = performance.now()
+  const isBegun = (...names: string[]) => {
+    if (options.isShort && performance.now() - startedAt > shortMs) {
+      note(`SKIPPED ${names.join(', ')}: no time is left`)
+      return false
+    }
+    for (const name of names) begun.add(name)
+    return true
+  }
+  const fail = (what: string) => {
+    findings.add({ kind: 'failure', what })
+    note(`FAILED ${what}`)
+  }
+  if (options.hasMicro) for (const rate of microRates()) findings.add({ kind: 'micro', rate })
+  if (options.hasStartUp) await measureStartUps(options, sides, findings)
+  if (loads.length > 0) {
+    const start = (load: Load) => isBegun(...load.modes.map((mode) => `${nameOf(load)}, ${mode}`))
+    await measureLoads(options, loads, sides, findings, start, fail)
+  }
+  const { rounds, folder, hasPeer, isShort } = options
+  for (const scenario of scenarios.filter(({ name }) => options.scenarios.includes(name))) {
+    if (!isBegun(scenario.name)) continue
+    note(`\n${scenario.name}`)
+    await runScenario(scenario, {
+      ...{ rounds, folder, hasPeer, isShort, peerName: sides[1] ?? '' },
+      onRun(run) {
+        findings.add({ kind: 'scenario', run })
+        note(lineOfRun(run))
+      },
+      onFailure: fail,
+    }).catch((error: unknown) => fail(`${scenario.name}: ${reasonOf(error)}`))
+  }
+  return begun
+}
+
+async function measureStartUps(options: Options, [ours = '', peer = '']: readonly string[], findings: Findings) {
+  const add = (side: string, startUp: StartUp) => {
+    findings.add({ kind: 'start-up', side, startUp })
+    note(`${side} starts in ${startUp.startMs.toFixed(0)} ms`)
+  }
+  if (!options.ours)
+    for (const one of await startUps(() => startGateway({ durability: 'fsync', ...folderOf(options) }), startUpTimes))
+      add(ours, one)
+  if (options.hasPeer && !options.peer)
+    for (const one of await startUps(() => startKafka(options.folder), startUpTimes - 2)) add(peer, one)
+}
+
+async function measureLoads(
+  options: Options,
+  loads: readonly Load[],
+  [ours = '', peer = '']: readonly string[],
+  findings: Findings,
+  isBegun: (load: Load) => boolean,
+  onFailure: (what: string) => void,
+): Promise<void> {
   const generators = new Map<Client, Generator>()
   for (const { client } of loads) if (!generators.has(client)) generators.set(client, await generatorOf(client))
-
-  const [ours, peer] = [
-    options.ours ? 'ours' : 'Heraclitus',
-    options.peer ? 'peer' : `Kafka ${await kafkaVersion(options)}`,
-  ]
-  const found = new Map<string, StartUp[]>()
-  if (options.hasStartUp && !options.ours) {
-    found.set(ours, await startUps(() => startGateway({ durability: 'fsync', ...folderOf(options) }), startUpTimes))
-    note(`${ours} starts in ${found.get(ours)?.map(({ startMs }) => startMs.toFixed(0))} ms`)
-  }
-  if (options.hasStartUp && options.hasPeer && !options.peer)
-    found.set(peer, await startUps(() => startKafka(options.folder), startUpTimes - 2))
-
-  const measurements: Measurement[] = []
-  const failures: string[] = []
   const gateways = new Gateways(options)
   const peerServer = options.hasPeer ? await peerOf(options) : undefined
   try {
     for (const load of loads) {
       const generator = generators.get(load.client)
-      if (generator === undefined) continue
+      if (generator === undefined || !isBegun(load)) continue
       note(`\n${nameOf(load)}: ${load.modes.join(', ')}`)
       const { server, around } = await gateways.for(load.durability)
       const sides: Side[] = [{ name: ours, server }]
       if (peerServer) sides.push({ name: peer, server: peerServer })
       await runRounds({
-        ...{ load, sides, generator, around, rounds: options.rounds },
+        ...{ load, sides, generator, around, rounds: options.rounds, onFailure },
         ...{ records: options.records, roundTrips: options.roundTrips },
-        onMeasurement(one) {
-          measurements.push(one)
-          note(lineOf(one))
-          if (options.json !== undefined) appendFileSync(options.json, `${JSON.stringify(one)}\n`)
-        },
-        onFailure(what) {
-          failures.push(what)
-          note(`FAILED ${what}`)
+        onMeasurement(measurement) {
+          findings.add({ kind: 'load', measurement })
+          note(lineOf(measurement))
         },
       })
     }
@@ -76,14 +185,6 @@ async function main(args: readonly string[]): Promise<number> {
     await gateways.stop()
     await peerServer?.stop()
   }
-  const sides = peerServer ? [ours, peer] : [ours]
-  const { rounds } = options
-  const text = reportOf({ command, date, machine: about, sides, rounds, startUps: found, measurements, failures })
-  print(text)
-  const output =
-    options.output ?? (options.profileFolder === undefined ? join(repository, 'bench/results.md') : undefined)
-  if (output !== undefined) writeFileSync(output, text)
-  return failures.length === 0 ? 0 : 1
 }
 
 type Around = ReturnType<typeof profiling>
@@ -120,10 +221,6 @@ class Gateways {
 
 function peerOf({ peer, folder }: Options): Promise<Server> {
   return peer ? Promise.resolve(runningServer(peer.bootstrap, peer.pid)) : startKafka(folder)
-}
-
-async function kafkaVersion({ hasPeer, peer }: Options): Promise<string> {
-  return hasPeer && !peer ? (await kafkaJars()).version : ''
 }
 
 function folderOf({ folder }: Options): { folder?: string } {

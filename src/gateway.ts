@@ -3,6 +3,7 @@ import type { Log } from './base/log.js'
 import { createMetrics } from './base/metrics.js'
 import type { Random } from './base/random.js'
 import { type Config, ConfigError } from './config.js'
+import { watchEventLoop } from './metrics/event-loop-delay.js'
 import { bindMetrics } from './metrics.js'
 import { handlers } from './server/handlers/table.js'
 import { type HttpServer, type OperatorsView, startHttpServer } from './server/http/http-server.js'
@@ -80,6 +81,8 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
   const { heraclitus, storage } = config
   const metrics = createMetrics()
   const observers = bindMetrics(metrics)
+  const eventLoop = watchEventLoop(observers.eventLoopDelay, clock)
+  onClose(async () => eventLoop.stop())
 
   // Checked before anything is started: a mistake in a pipeline is a mistake in the configuration.
   const pipelines = config.pipelines.length === 0 ? undefined : await loadPipelines(config)

@@ -150,6 +150,15 @@ test("the process' own metrics have plausible values", async () => {
   assert.match(text, /^heraclitus_build_info\{version="\d+\.\d+\.\d+",node="v\d/m)
 })
 
+test('how late the event loop is can be told to be below 20 ms or above', async () => {
+  const { metrics, observers } = bound()
+  observers.eventLoopDelay.observe(0.0199)
+  observers.eventLoopDelay.observe(0.03)
+  const text = await metrics.text()
+  assert.match(text, /^nodejs_eventloop_delay_seconds_bucket\{le="0\.02"\} 1$/m)
+  assert.match(text, /^nodejs_eventloop_delay_seconds_count 2$/m)
+})
+
 test('docs/operations.md names every metric, and no other', async () => {
   const text = await bound().metrics.text()
   const rows = [...text.matchAll(/^# HELP (\S+) (.+?)\.?\n# TYPE \S+ (\S+)$/gm)].map(

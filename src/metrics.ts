@@ -1,4 +1,4 @@
-import type { Metrics } from './base/metrics.js'
+import type { Histogram, Metrics } from './base/metrics.js'
 import { byteBuckets, durationBuckets } from './base/metrics.js'
 import { processMetrics } from './metrics/process-metrics.js'
 import { errorName } from './protocol/error-codes.js'
@@ -14,6 +14,7 @@ import type { PartitionLog } from './state/views/partition-log.js'
 
 /** The observers of all layers, bound to metrics. */
 export interface Observers {
+  eventLoopDelay: Histogram
   store: StoreObserver
   purposes: PurposeObserver
   ledger: LedgerObserver
@@ -27,8 +28,8 @@ export interface Observers {
 
 /** Defines the gateway's metrics; `docs/operations.md` lists them. */
 export function bindMetrics(metrics: Metrics): Observers {
-  processMetrics(metrics)
   return {
+    ...processMetrics(metrics),
     store: storeMetrics(metrics),
     purposes: purposeMetrics(metrics),
     ledger: ledgerMetrics(metrics),

@@ -8,6 +8,8 @@ import { type Durability, endingWithUs, freePort, outputOf, type Server, untilAn
 
 /** A gateway process; with `isProfiled`, one that takes CPU profiles of itself when told to. */
 export interface Gateway extends Server {
+  /** Where it tells its metrics. */
+  readonly metricsUrl: string
   /** Tells the preloaded `profiled.js` something and waits for its answer. */
   tell(message: object): Promise<unknown>
 }
@@ -29,7 +31,7 @@ const profiled = new URL('../profiled.js', import.meta.url).href
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { durability, folder = tmpdir(), isProfiled, environment } = options
   const storage = await mkdtemp(join(folder, 'heraclitus-bench-gateway-'))
-  const port = await freePort()
+  const [port, metricsPort] = [await freePort(), await freePort()]
   const { HERACLITUS_CONFIG: _, ...inherited } = process.env
   const startedAt = performance.now()
   const child = spawn(process.execPath, [...(isProfiled ? ['--import', profiled] : []), gatewayProgram], {
@@ -40,7 +42,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       HERACLITUS_KAFKA_HOST: '127.0.0.1',
       HERACLITUS_KAFKA_PORT: String(port),
       HERACLITUS_METRICS_HOST: '127.0.0.1',
-      HERACLITUS_METRICS_PORT: '0',
+      HERACLITUS_METRICS_PORT: String(metricsPort),
       HERACLITUS_STORAGE_URL: `file:${storage}/data`,
       HERACLITUS_STORAGE_FSYNC: String(durability === 'fsync'),
       HERACLITUS_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
@@ -57,6 +59,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   return {
     bootstrap: `127.0.0.1:${port}`,
+    metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
     pid: child.pid ?? 0,
     startMs: performance.now() - startedAt,
     fsyncTopicConfig: [],

@@ -14,6 +14,8 @@ export interface Server {
   readonly pid: number
   /** From the process's start to its first answer to ApiVersions; unknown for a server started elsewhere. */
   readonly startMs?: number
+  /** Where a gateway tells its metrics. */
+  readonly metricsUrl?: string
   /** Topic settings with which this server acknowledges only what the disk has. */
   readonly fsyncTopicConfig: readonly { name: string; value: string }[]
   /** Ends it and removes what it stored; does nothing to a server started elsewhere. */

@@ -1,13 +1,14 @@
 import { readdirSync } from 'node:fs'
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
-import type { Metrics } from '../base/metrics.js'
+import { performance } from 'node:perf_hooks'
+import type { Histogram, Metrics } from '../base/metrics.js'
 import { version } from '../base/version.js'
+import { eventLoopDelayMetrics } from './event-loop-delay.js'
 
 /**
  * The process' own metrics, with the names of Prometheus' client libraries. A choice of what prom-client collects by
  * default: that wakes an idle process 100 times a second and observes every garbage collection.
  */
-export function processMetrics(metrics: Metrics): void {
+export function processMetrics(metrics: Metrics): { eventLoopDelay: Histogram } {
   metrics.sampled('counter', 'process_cpu_seconds_total', 'User and system CPU time spent', () => {
     const { user, system } = process.cpuUsage()
     return (user + system) / 1e6
@@ -30,27 +31,7 @@ export function processMetrics(metrics: Metrics): void {
     () => process.memoryUsage().external,
   )
 
-  const resolutionMs = 50
-  const delay = monitorEventLoopDelay({ resolution: resolutionMs })
-  delay.enable()
-  const delays: [string, () => number][] = [
-    ['p50', () => delay.percentile(50)],
-    ['p99', () => delay.percentile(99)],
-    ['max', () => delay.max],
-  ]
-  for (const [name, read] of delays) {
-    metrics.sampled(
-      'gauge',
-      `nodejs_eventloop_lag_${name}_seconds`,
-      `Delay of the event loop since the last read, ${name}`,
-      // The histogram counts its own interval in; the maximum is read last and begins the next period.
-      () => {
-        const seconds = delay.count === 0 ? 0 : Math.max(0, read() / 1e9 - resolutionMs / 1e3)
-        if (name === 'max') delay.reset()
-        return seconds
-      },
-    )
-  }
+  const eventLoopDelay = eventLoopDelayMetrics(metrics)
   let before = performance.eventLoopUtilization()
   metrics.sampled(
     'gauge',
@@ -67,6 +48,7 @@ export function processMetrics(metrics: Metrics): void {
     .gauge('heraclitus_build_info', 'The version that runs', ['version', 'node'])
     .with({ version, node: process.version })
     .set(1)
+  return { eventLoopDelay }
 }
 
 function openFiles(): number {

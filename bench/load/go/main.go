@@ -26,7 +26,7 @@ const headBytes, tailBytes = 16, 4
 var (
 	bootstrap   = flag.String("bootstrap", "127.0.0.1:9092", "HOST:PORT")
 	topic       = flag.String("topic", "bench", "topic, which must exist")
-	mode        = flag.String("mode", "produce", "produce|consume|round-trip")
+	mode        = flag.String("mode", "produce", "produce|consume|round-trip, and join|commit|fan-out|raw-produce|raw-fetch")
 	records     = flag.Int("records", 100_000, "records")
 	size        = flag.Int("size", 1024, "bytes of a value")
 	compression = flag.String("compression", "none", "none|lz4")
@@ -34,6 +34,18 @@ var (
 	rate        = flag.Float64("rate", 0, "records a second, 0: no limit")
 	runHex      = flag.String("run", "1", "run id, hexadecimal")
 	timeout     = flag.Float64("timeout", 120, "seconds")
+	spread      = flag.Bool("spread", false, "give records to the partitions in turn, not batch by batch")
+	linger      = flag.Bool("linger", false, "linger as the client does by itself, also with --rate")
+
+	members      = flag.Int("members", 100, "join: members of the group; fan-out: groups")
+	leaving      = flag.Int("leaving", 5, "join: members that leave")
+	heartbeat    = flag.Int("heartbeat", 500, "join, fan-out: milliseconds between signs of life")
+	produceTo    = flag.String("produce-to", "", "fan-out: HOST:PORT for the producer, if not --bootstrap")
+	connections  = flag.Int("connections", 16, "commit, raw-*: connections")
+	batchRecords = flag.Int("batch-records", 1, "raw-produce: records of a request")
+	idle         = flag.Float64("idle", 0, "raw-produce: seconds of doing nothing before")
+	length       = flag.Float64("seconds", 3, "raw-*: how long; join: how long the group stays before one leaves")
+	each         = flag.Bool("each", false, "raw-produce: local port and all latencies of every connection")
 )
 
 func main() {
@@ -46,6 +58,17 @@ func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(*timeout*float64(time.Second)))
 	defer cancel()
 	maker := newMaker(run, *size)
+	others := map[string]func() report{
+		"join":        func() report { return join(ctx, run) },
+		"commit":      func() report { return commit(ctx, run) },
+		"fan-out":     func() report { return fanOut(ctx, maker, run) },
+		"raw-produce": func() report { return rawProduce(ctx, maker) },
+		"raw-fetch":   func() report { return rawFetch(ctx) },
+	}
+	if other, known := others[*mode]; known {
+		other().print()
+		return
+	}
 	var outcome outcome
 	start, cpuStart := time.Now(), cpuSeconds()
 	switch *mode {
@@ -78,8 +101,11 @@ const latencySamplesMax = 100_000
 
 func produce(ctx context.Context, maker *maker) outcome {
 	opts := producerOptions()
-	if *rate > 0 {
+	if *rate > 0 && !*linger {
 		opts = append(opts, kgo.ProducerLinger(0))
+	}
+	if *spread {
+		opts = append(opts, kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
 	}
 	client, err := kgo.NewClient(opts...)
 	check(err, "client")
@@ -269,7 +295,8 @@ func newSeen(run uint64, total int) *seen {
 	return &seen{run: run, is: make([]bool, total), last: map[int32]uint64{}}
 }
 
-func (s *seen) add(partition int32, value []byte) {
+// add gives the record's sequence number.
+func (s *seen) add(partition int32, value []byte) uint64 {
 	end := len(value) - tailBytes
 	if end < headBytes {
 		fail("a value of %d bytes", len(value))
@@ -293,6 +320,7 @@ func (s *seen) add(partition int32, value []byte) {
 	} else {
 		s.last[partition] = sequence
 	}
+	return sequence
 }
 
 // pace lets record number n pass n/rate seconds after the first.

@@ -35,7 +35,7 @@ def main():
 
 def produce(a, maker):
     # Its own default of 1 GB and 100,000 messages, but not more than some 128 MB waiting.
-    settings = {"queue.buffering.max.kbytes": 131072} | ({"linger.ms": 0} if a.rate else {})
+    settings = {"queue.buffering.max.kbytes": 131072} | ({"linger.ms": 0} if a.rate and not a.linger else {})
     producer = Producer(producer_settings(a) | settings)
     latencies, checksum, clock = [], 0, time.perf_counter
     every = max(1, a.records // 10000)  # a timed record costs more than a record
@@ -53,12 +53,15 @@ def produce(a, maker):
         return done
 
     for sequence in range(a.records):
+        if a.seconds and clock() - begun > a.seconds:
+            a.records = sequence
+            break
         if a.rate:
             while (ahead := begun + sequence / a.rate - clock()) > 0:
                 producer.poll(ahead)
         value, crc = maker.value(sequence)
         checksum += crc
-        done = timed(clock()) if sequence % every == 0 else acknowledged
+        done = timed(clock()) if sequence >= a.skip and sequence % every == 0 else acknowledged
         while True:
             try:
                 producer.produce(a.topic, value, on_delivery=done)
@@ -195,6 +198,9 @@ def arguments():
     parser.add_argument("--compression", choices=["none", "lz4"], default="none")
     parser.add_argument("--acks", choices=["all", "1", "0"], default="all")
     parser.add_argument("--rate", type=float, default=0)
+    parser.add_argument("--linger", type=lambda text: text == "true", default=False)
+    parser.add_argument("--seconds", type=float, default=0)
+    parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--run", type=lambda text: int(text, 16), default=1)
     parser.add_argument("--timeout", type=float, default=120)
     a = parser.parse_args()

@@ -1,0 +1,32 @@
+import { reasonOf } from '../topics.js'
+import { untilQuiet } from '../usage.js'
+import type { ScenarioRun } from './report.js'
+import { type Scenario, type ScenarioOptions, stopAll } from './scenario.js'
+
+export interface ScenarioPlan extends Omit<ScenarioOptions, 'onComplaint'> {
+  rounds: number
+  onRun(run: ScenarioRun): void
+  onFailure(what: string): void
+}
+
+/** Runs a scenario on each side in turn, A B A B, after one run each that is not counted. */
+export async function runScenario(scenario: Scenario, plan: ScenarioPlan): Promise<void> {
+  const options: ScenarioOptions = { ...plan, onComplaint: plan.onFailure }
+  const sides = await scenario.start(options)
+  try {
+    for (let round = 0; round <= plan.rounds; round++) {
+      for (const side of sides) {
+        // What is being deleted or compiled of the run before is not this one's cost.
+        for (const { server } of sides) await untilQuiet(server.pid)
+        try {
+          const figures = await scenario.run(side, { ...options, isShort: plan.isShort || round === 0 })
+          if (round > 0) plan.onRun({ scenario: scenario.name, side: side.name, figures })
+        } catch (error) {
+          plan.onFailure(`${side.name}, ${scenario.name}, round ${round}: ${reasonOf(error)}`)
+        }
+      }
+    }
+  } finally {
+    await stopAll(sides)
+  }
+}
