@@ -21,6 +21,8 @@ export const writersPrefix = (ledger: number) => `writers/${ledger}/`
 export const writerKey = (ledger: number, writer: number) => `writers/${ledger}/${padded(writer, 10)}`
 
 export const lanesPrefix = (ledger: number) => `lanes/${ledger}/`
+/** The folder of one writer's lane. */
+export const laneFolder = (ledger: number, writer: number) => `lanes/${ledger}/${padded(writer, 10)}`
 export const laneKey = (ledger: number, writer: number, index: number) =>
   `lanes/${ledger}/${padded(writer, 10)}/${padded(index, 16)}`
 

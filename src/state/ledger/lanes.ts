@@ -4,7 +4,7 @@ import type { Log } from '../../base/log.js'
 import type { ObjectStore } from '../store/object-store.js'
 import type { State } from '../views/state.js'
 import { decodeEntry, headLength, type Part } from './entry.js'
-import { laneKey, writerKey } from './keys.js'
+import { laneFolder, laneKey, writerKey } from './keys.js'
 import { Rate } from './rate.js'
 
 /** The first read of a lane's object asks for so many bytes: its head, and its body too if it is small. */
@@ -56,6 +56,8 @@ interface Lane {
   rate: Rate
   /** When this instance came to know it, by its own wall clock. */
   knownSinceMs: number
+  /** While it is hot, and the store tells what is created in it. */
+  stopWatching: (() => void) | undefined
 }
 
 /**
@@ -86,13 +88,17 @@ export class Lanes {
 
   #lookOn(): void {
     this.#isLooking = !this.#isClosed && this.#options.isWanted()
-    if (!this.#isLooking) return
+    if (!this.#isLooking) {
+      for (const lane of this.#lanes.values()) unwatch(lane)
+      return
+    }
     this.#look()
     this.#options.clock.after(hotMs, () => this.#lookOn())
   }
 
   close(): void {
     this.#isClosed = true
+    for (const lane of this.#lanes.values()) unwatch(lane)
   }
 
   /** A writer is there, and so are those numbered below it: numbers are given in their order. Each has a lane. */
@@ -125,7 +131,7 @@ export class Lanes {
   #add(writer: number): void {
     const { writers } = this.#options.state
     for (const known of this.#lanes.keys())
-      if (writers.isRetired(known) || writers.isForgotten(known)) this.#lanes.delete(known)
+      if (writers.isRetired(known) || writers.isForgotten(known)) this.#remove(known)
     const never = Number.NEGATIVE_INFINITY
     this.#lanes.set(writer, {
       found: new Map(),
@@ -135,7 +141,14 @@ export class Lanes {
       lastAskedAt: never,
       rate: new Rate(),
       knownSinceMs: this.#options.clock.now(),
+      stopWatching: undefined,
     })
+  }
+
+  #remove(writer: number): void {
+    const lane = this.#lanes.get(writer)
+    if (lane !== undefined) unwatch(lane)
+    this.#lanes.delete(writer)
   }
 
   #look(): void {
@@ -146,7 +159,7 @@ export class Lanes {
       const { writers } = state
       const silenceMs = clock.now() - (writers.lastTimeMs(writer) ?? lane.knownSinceMs)
       if (writers.isRetired(writer) || writers.isForgotten(writer) || silenceMs > goneMs) {
-        this.#lanes.delete(writer)
+        this.#remove(writer)
         continue
       }
       const lastIndex = state.writers.lastIndex(writer)
@@ -155,13 +168,27 @@ export class Lanes {
         lane.lastFoundAt = now
       }
       const isHot = now - lane.lastFoundAt < hotForMs
+      if (isHot) this.#watch(writer, lane)
+      else unwatch(lane)
       if (!isHot && now - lane.lastAskedAt < (silenceMs > silentMs ? silentLookMs : coldMs)) continue
       lane.lastAskedAt = now
-      let next = lastIndex + 1
-      while (lane.found.has(next)) next++
       const ahead = Math.min(aheadMax, 1 + Math.ceil((lane.rate.perSecond(now) * aheadMs) / 1_000))
-      for (let index = next; index < next + ahead; index++) this.#ask(writer, lane, index)
+      this.#askNext(writer, lane, ahead)
     }
+  }
+
+  /** Has what is left in a lane found at once, where the store can tell of it, rather than at the next look. */
+  #watch(writer: number, lane: Lane): void {
+    lane.stopWatching ??= this.#options.store.watch?.(laneFolder(this.#options.ledger, writer), () => {
+      if (this.#options.isWanted()) this.#askNext(writer, lane, 1)
+    })
+  }
+
+  /** Asks for so many places after those that are known. */
+  #askNext(writer: number, lane: Lane, count: number): void {
+    let next = this.#options.state.writers.lastIndex(writer) + 1
+    while (lane.found.has(next)) next++
+    for (let index = next; index < next + count; index++) this.#ask(writer, lane, index)
   }
 
   #ask(writer: number, lane: Lane, index: number): void {
@@ -223,4 +250,9 @@ export class Lanes {
     if (error instanceof CorruptObjectError) log.error({ error: error.message }, 'a lane holds what it should not')
     else log.debug({ error: messageOf(error) }, 'a lane cannot be read')
   }
+}
+
+function unwatch(lane: Lane): void {
+  lane.stopWatching?.()
+  lane.stopWatching = undefined
 }
