@@ -10,8 +10,8 @@ import { type HttpServer, type OperatorsView, startHttpServer } from './server/h
 import { listen } from './server/listener.js'
 import type { ServerConfig } from './server/server-config.js'
 import { GroupCoordinator } from './state/groups/coordinator.js'
+import { checkStore } from './state/ledger/probe.js'
 import { type OpenCluster, openCluster } from './state/open-cluster.js'
-import { checkConditionalPut } from './state/store/conditional-put.js'
 import { metered, type StoreObserver } from './state/store/metered.js'
 import type { ObjectStore } from './state/store/object-store.js'
 import { openStore } from './state/store/open.js'
@@ -40,6 +40,8 @@ export interface Gateway {
 
 /** What clients have under way is answered at shutdown within this time, milliseconds. */
 const drainMs = 10_000
+/** Of an instance that can't go on, which refuses everything, within this time. */
+const failedDrainMs = 1_000
 /** A read of the store is tried again for so long before it counts as failed, milliseconds. */
 const storeRetryMs = 3_000
 /** Attempts to check at the start that the store honours create-if-absent. */
@@ -142,7 +144,7 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
     idleTimeoutMs: heraclitus.connectionsMaxIdleMs,
     limits: { frameBytesMax: heraclitus.socketRequestMaxBytes },
   })
-  onClose(() => listener.close(drainMs))
+  onClose(() => listener.close(failed.signal.aborted ? failedDrainMs : drainMs))
 
   let running: { close(): Promise<void> } | undefined
   if (pipelines !== undefined) {
@@ -173,7 +175,7 @@ async function openConfiguredStore(
     // A file system is known to honour create-if-absent; of a server we make sure.
     if (store.kind !== 'paid') return store
     // A put that fails, as some do, is not repeated by the store itself; the check uses other keys the next time.
-    await withRetries(() => checkConditionalPut(store, random), { clock, random, attemptsMax: checksMax })
+    await withRetries(() => checkStore(store, random), { clock, random, attemptsMax: checksMax })
     return store
   } catch (error) {
     await store.close()

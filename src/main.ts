@@ -15,6 +15,8 @@ export const exitCode = { ok: 0, failed: 1, usage: 2 } as const
 
 /** The largest time a shutdown may take, after the delay that is configured, before the process ends anyway, milliseconds. */
 const shutdownMs = 30_000
+/** The same for a process that can't go on: it has nothing left to finish, and clients wait for the next one. */
+const failedShutdownMs = 5_000
 
 export interface MainOptions {
   /** The configuration file, if one was named. */
@@ -43,11 +45,13 @@ export async function main(options: MainOptions): Promise<number> {
     void run(config, log, resolve)
   })
   const code = await ended.then((code) => stop(code, code === exitCode.ok ? config.heraclitus.shutdownDelayMs : 0, log))
-  // The channel to the supervisor would keep the process alive.
-  return cluster.isWorker ? process.exit(code) : code
+  // The channel to the supervisor would keep the process alive, as would requests that a failed one has left.
+  return cluster.isWorker || code === exitCode.failed ? process.exit(code) : code
 }
 
 let stopGateway: ((delayMs: number) => Promise<void>) | undefined
+/** Nothing that is still under way is worth waiting for any more. */
+let hurry = () => {}
 
 async function run(config: Config, log: Log, end: (code: number) => void): Promise<void> {
   try {
@@ -58,6 +62,7 @@ async function run(config: Config, log: Log, end: (code: number) => void): Promi
       onFatal(error) {
         log.fatal({ error: messageOf(error) }, "this instance can't go on")
         end(exitCode.failed)
+        hurry()
       },
       show: cluster.isWorker ? (view) => reportToSupervisor(process, view) : undefined,
     })
@@ -71,17 +76,23 @@ async function run(config: Config, log: Log, end: (code: number) => void): Promi
 }
 
 async function stop(code: number, delayMs: number, log: Log): Promise<number> {
-  const afterMs = delayMs + shutdownMs
-  const timeout = setTimeout(() => {
-    log.error({ afterMs }, 'the shutdown takes too long; what is left is dropped')
-    process.exit(exitCode.failed)
-  }, afterMs)
+  const endAfter = (afterMs: number, level: 'error' | 'warn') =>
+    setTimeout(() => {
+      log[level]({ afterMs }, 'the shutdown takes too long; what is left is dropped')
+      process.exit(exitCode.failed)
+    }, afterMs)
+  let timeout = code === exitCode.failed ? endAfter(failedShutdownMs, 'warn') : endAfter(delayMs + shutdownMs, 'error')
+  hurry = () => {
+    clearTimeout(timeout)
+    timeout = endAfter(failedShutdownMs, 'warn')
+  }
   try {
     await stopGateway?.(delayMs)
   } catch (error) {
     log.error({ error: messageOf(error) }, 'the shutdown failed')
     return exitCode.failed
   } finally {
+    hurry = () => {}
     clearTimeout(timeout)
   }
   log.info('stopped')

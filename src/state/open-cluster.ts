@@ -52,6 +52,8 @@ export interface OpenCluster extends Cluster {
   idleBytes(): number
 }
 
+/** An instance that can't go on leaves what it has under way after so long, milliseconds. */
+const abandonMs = 1_000
 /** Puts that fail, or a tail that is not seen, for longer than this make an instance unfit, milliseconds. */
 const unhealthyAfterMs = 5_000
 
@@ -61,6 +63,11 @@ const unhealthyAfterMs = 5_000
  */
 export async function openCluster(options: ClusterOptions): Promise<OpenCluster> {
   const { clock, random, log, settings } = options
+  const failed = new AbortController()
+  const onFatal = (error: Error) => {
+    failed.abort()
+    options.onFatal(error)
+  }
   const stores = byPurpose(options.store, clock, options.purposeObserver ?? noPurposeObserver)
   const identity = await openIdentity(stores.ledger, random)
   const bytes = new LogBytes({
@@ -80,9 +87,10 @@ export async function openCluster(options: ClusterOptions): Promise<OpenCluster>
     observer: options.ledgerObserver ?? noLedgerObserver,
     keepBytes: (object, position, pieces) => bytes.keep(object, position, pieces),
     recordsOrdered: (object, length) => bytes.ordered(object, length),
-    onFatal: options.onFatal,
+    onFatal,
   })
-  return new LedgerCluster({ ...options, clusterId: identity.clusterId, ledger, bytes, upkeepStore: stores.upkeep })
+  const { clusterId } = identity
+  return new LedgerCluster({ ...options, clusterId, ledger, bytes, upkeepStore: stores.upkeep, failed: failed.signal })
 }
 
 class LedgerCluster implements OpenCluster {
@@ -98,12 +106,23 @@ class LedgerCluster implements OpenCluster {
   readonly #retention: Retention
   readonly #upkeep: Upkeep
   readonly #leases: ReturnType<typeof leases>
+  readonly #abandoned: Promise<void>
   #isClosed = false
 
   constructor(
-    options: ClusterOptions & { clusterId: string; ledger: Ledger; bytes: LogBytes; upkeepStore: ObjectStore },
+    options: ClusterOptions & {
+      clusterId: string
+      ledger: Ledger
+      bytes: LogBytes
+      upkeepStore: ObjectStore
+      /** Aborted when this instance can't go on. */
+      failed: AbortSignal
+    },
   ) {
-    const { ledger, random, clock, log, bytes } = options
+    const { ledger, random, clock, log, bytes, failed } = options
+    this.#abandoned = new Promise<void>((resolve) => failed.addEventListener('abort', () => resolve())).then(() =>
+      clock.sleep(abandonMs),
+    )
     this.clusterId = options.clusterId
     this.#ledger = ledger
     this.#bytes = bytes
@@ -164,11 +183,16 @@ class LedgerCluster implements OpenCluster {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    // Of an instance that can't go on nothing counts any more: it does not wait for a store that may never answer.
+    await Promise.race([this.#finish(), this.#abandoned])
+    await this.#store.close()
+  }
+
+  async #finish(): Promise<void> {
     await this.#retention.close()
     await this.#upkeep.close()
     await this.#leases.close()
     await this.#ledger.close()
-    await this.#store.close()
   }
 }
 

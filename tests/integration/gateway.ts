@@ -30,6 +30,8 @@ export interface Gateway {
   logs(): string
   /** kill -9; resolves when the process is gone. The storage stays. */
   kill(): Promise<void>
+  /** Resolves once it has ended, by itself or not, with the exit code or the signal. */
+  ended(): Promise<number | NodeJS.Signals | null>
   /** SIGTERM; resolves with the exit code, or the signal that ended the process instead. The storage stays. */
   terminate(): Promise<number | NodeJS.Signals | null>
   /** SIGTERM, and SIGKILL when that takes more than 10 s (which is an error); removes a temporary directory. */
@@ -92,6 +94,10 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     storage,
     logs: log,
     kill: () => end('SIGKILL'),
+    async ended() {
+      await exited
+      return child.exitCode ?? child.signalCode
+    },
     async terminate() {
       await end('SIGTERM')
       return child.exitCode ?? child.signalCode
@@ -138,6 +144,7 @@ function external(bootstrap: string): Gateway {
     storage: '',
     logs: () => '',
     kill: done,
+    ended: async () => 0,
     terminate: async () => 0,
     stop: done,
   }

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiVersions } from '../../src/protocol/messages/api-versions.js'
+import { Fetch } from '../../src/protocol/messages/fetch.js'
 import { externalBootstrap, type Gateway, startGateway } from './gateway.js'
+import { startS3Server } from './s3-server.js'
+import { startSlowProxy } from './slow-proxy.js'
+import { batchOf, createTopic, fetchRequest, produce } from './wire/requests.js'
 import { connect } from './wire/wire-client.js'
 
 const skip = externalBootstrap ? 'it stops a gateway of its own' : false
@@ -43,4 +49,45 @@ test('without a delay it stops at once', { skip }, async (t) => {
   assert.equal(await gateway.terminate(), 0)
   assert.ok(performance.now() - startedAt < 8_000)
   await client.closed()
+})
+
+const server = externalBootstrap ? { skip: 'it damages a store of its own' } : await startS3Server()
+
+test("an instance that can't go on ends within seconds, whatever the store does not answer", {
+  skip: server.skip,
+  timeout: 90_000,
+}, async (t) => {
+  if (server.skip !== undefined) return
+  t.after(() => server.stop())
+  const proxy = await startSlowProxy({ target: server.endpoint })
+  t.after(() => proxy.close())
+  const env = { ...server.environment, AWS_ENDPOINT_URL: proxy.endpoint }
+  const storage = `s3://${server.bucket}/test`
+  const first = await startGateway({ storage, env })
+  const producer = await connect(t, first.port)
+  await createTopic(producer, 'orders')
+  await produce(producer, 'orders', batchOf(['x'.repeat(200_000)]))
+  await first.kill()
+
+  const gateway = await startGateway({ storage, env })
+  t.after(() => gateway.stop())
+  const folder = join(server.folder, server.bucket, 'test/ledger/0')
+  const entries = readdirSync(folder).sort()
+  let stalled = 0
+  proxy.isStalled = (url) => {
+    const isOld = entries.some((entry) => url.includes(entry))
+    if (isOld) stalled++
+    return isOld
+  }
+  const consumer = await connect(t, gateway.port)
+  consumer.start(Fetch, 12, fetchRequest('orders', 0))
+  while (stalled === 0) await sleep(20)
+  // What it finds next in the ledger is no entry.
+  const next = String(Number(entries.at(-1)) + 1).padStart(20, '0')
+  writeFileSync(join(folder, next), 'no entry')
+  while (!gateway.logs().includes("this instance can't go on")) await sleep(20)
+  const sinceMs = performance.now()
+  assert.equal(await gateway.ended(), 1)
+  const tookMs = performance.now() - sinceMs
+  assert.ok(tookMs < 7_000, `${tookMs} ms`)
 })

@@ -43,6 +43,8 @@ export interface SlowProxy {
   injected: Map<Fault, number>
   /** From now on, share of requests that meet a fault by chance. */
   faultRate: number
+  /** From now on, a request of which this says so, by its URL, is never answered. */
+  isStalled: (url: string) => boolean
   /** The next requests with that method meet these faults, one each, in this order. */
   next(method: string, ...faults: Fault[]): void
   close(): Promise<void>
@@ -52,6 +54,7 @@ export interface SlowProxy {
 export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowProxy> {
   const { putMs = 0, getMs = 0, sigma = 0.4 } = options
   let faultRate = options.faultRate ?? 0
+  let isStalled = (_url: string) => false
   const faults = options.faults ?? ['slowDownBefore', 'slowDownAfter', 'resetBefore', 'resetAfter']
   const random = seededRandom(options.seed ?? 1)
   const target = new URL(options.target)
@@ -60,7 +63,8 @@ export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowPro
   const injected = new Map<Fault, number>()
   const planned = new Map<string, Fault[]>()
 
-  const fateOf = (method: string): Fault | undefined => {
+  const fateOf = (method: string, url: string): Fault | undefined => {
+    if (isStalled(url)) return 'stall'
     const fault = planned.get(method)?.shift()
     if (fault !== undefined) return fault
     if (random.next() >= faultRate) return undefined
@@ -77,7 +81,7 @@ export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowPro
     const body = await bytesOf(request)
     const medianMs = method === 'GET' || method === 'HEAD' ? getMs : putMs
     const ms = medianMs * Math.exp(sigma * normal(random))
-    const fate = fateOf(method)
+    const fate = fateOf(method, request.url ?? '')
     if (fate !== undefined) injected.set(fate, (injected.get(fate) ?? 0) + 1)
     await sleep(ms / 2)
     if (fate === 'resetBefore') return void request.socket.resetAndDestroy()
@@ -130,6 +134,12 @@ export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowPro
     },
     set faultRate(rate) {
       faultRate = rate
+    },
+    get isStalled() {
+      return isStalled
+    },
+    set isStalled(judge) {
+      isStalled = judge
     },
     next: (method, ...planning) => {
       planned.set(method, [...(planned.get(method) ?? []), ...planning])

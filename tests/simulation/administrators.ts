@@ -47,8 +47,8 @@ async function create(world: World, name: string, random: Random): Promise<void>
   const known = history.livingTopics().find((topic) => topic.name === name)
   const isFree = known === undefined && history.isGone(name)
   const connection = world.mustConnect(random)
-  // Until it is answered it may have been created, or be created still.
-  history.unsure.add(name)
+  // Until it is answered it may have been created; if it never is, it may be created still, at any time.
+  history.asksToCreate(name)
   const request = {
     topics: [{ name, numPartitions, replicationFactor: 1, assignments: [], configs }],
     timeoutMs: requestTimeoutMs,
@@ -60,18 +60,17 @@ async function create(world: World, name: string, random: Random): Promise<void>
     createTopicsVersion,
     requestTimeoutMs,
   )
+  history.wasAnswered(name)
   const answer = topics[0]
   if (answer?.errorCode === ErrorCode.TOPIC_ALREADY_EXISTS) {
     if (isFree) history.violation('refusal from ignorance', `${name} was not created, though it had been deleted`)
     if (known === undefined) await discover(world, name, random)
-    else history.unsure.delete(name)
     return
   }
   if (answer?.errorCode !== ErrorCode.NONE || answer.topicId === undefined)
     return void history.violation('topics', `creating ${name} gave ${answer?.errorCode}`)
   if (known !== undefined)
     history.violation('topics', `${name} was created (${answer.topicId}) though it was there (${known.id})`)
-  history.unsure.delete(name)
   note(world, name, answer.topicId, answer.numPartitions ?? 0, configs.length > 0)
 }
 

@@ -31,9 +31,15 @@ export class Archive extends MemoryBucket {
     this.#now = now
   }
 
-  /** A process is about to store an entry: if there was one and it was deleted, it takes that place for the tail. */
-  asked(key: string): void {
-    if (key.startsWith(entries) && this.all.has(key) && !this.objects.has(key))
+  /**
+   * A process is about to store an entry: if there was one and it was deleted, it takes that place for the tail. Unless
+   * it had asked before, for which there is `earlier`: that it makes the same put once more, having slept amid the first
+   * attempt, does no harm, since neither answer counts (`store/hedging.ts` is below the fence).
+   */
+  asked(key: string, earlier: Set<string>): void {
+    const isFirst = !earlier.has(key)
+    earlier.add(key)
+    if (isFirst && key.startsWith(entries) && this.all.has(key) && !this.objects.has(key))
       this.#history.violation('trimmed place', `${key} was deleted, and is to be stored again`)
   }
 

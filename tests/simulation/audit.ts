@@ -6,8 +6,8 @@ import { readBatches } from '../../src/state/log/reader.js'
 import type { OpenCluster } from '../../src/state/open-cluster.js'
 import { type MemoryBucket, memoryStore } from '../../src/state/store/memory.js'
 import type { PartitionLog } from '../../src/state/views/partition-log.js'
-import type { State } from '../../src/state/views/state.js'
 import type { Archive } from './archive.js'
+import { checkCompactedLog, isCompacted } from './compacted.js'
 import { recordsOf } from './consumers.js'
 import { Deletions } from './deletions.js'
 import type { History } from './history.js'
@@ -29,28 +29,30 @@ export interface AuditOptions {
 
 /**
  * Looks at what the store holds in the end: folds the ledger anew, entry by entry, compares what the instances and the
- * snapshots made of it, and reads all logs. Returns the number of entries.
+ * snapshots made of it, and reads all logs. Returns how many entries there are, and how many
+ * records log compaction took out.
  */
-export async function audit(options: AuditOptions): Promise<number> {
+export async function audit(options: AuditOptions): Promise<{ entries: number; cleaned: number }> {
   const { bucket, history, clusters } = options
   const truth = await foldAll(options)
   for (const cluster of clusters)
     if (cluster.ledgerSequence() > truth.sequence)
       history.violation('divergent folds', `writer ${cluster.proposer.writer} applied what is not there`)
   await checkNewestSnapshot(bucket, history, truth)
-  await checkLogs(options, truth.state)
-  return truth.sequence
+  await checkLogs(options, truth)
+  return { entries: truth.sequence, cleaned: truth.cleaning?.removed ?? 0 }
 }
 
 /** The whole ledger from its beginning; what instances and snapshots hold is compared on the way. */
 async function foldAll({ bucket, history, clusters, folds, setBack, quietSinceMs }: AuditOptions) {
   const deletions = new Deletions(bucket, history)
-  const truth = new ReferenceFold({
+  const truth: ReferenceFold = new ReferenceFold({
     history,
     store: {
       object: (key) => bucket.all.get(key),
       isDeleted: (key) => deletions.isDeleted(key),
       hasBeenSetBack: (writer) => setBack.has(writer),
+      storedAtMs: () => bucket.storedAtMs.get(entryKey(0, truth.sequence)) ?? 0,
     },
   })
   for (;;) {
@@ -77,7 +79,8 @@ async function foldAll({ bucket, history, clusters, folds, setBack, quietSinceMs
         history.violation('snapshot', `the one at ${sequence} holds another state`)
     }
   }
-  if (quietSinceMs !== undefined) deletions.checkGarbage(truth.state, quietSinceMs)
+  if (quietSinceMs !== undefined)
+    deletions.checkGarbage(truth.state, quietSinceMs, new Set(clusters.map(({ proposer }) => proposer.writer)))
   return truth
 }
 
@@ -114,7 +117,7 @@ async function* readAll(bytes: LogBytes, log: PartitionLog): AsyncGenerator<{ of
 }
 
 /** Reads every log from its beginning, and looks for what was acknowledged. */
-async function checkLogs({ bucket, history }: AuditOptions, state: State): Promise<void> {
+async function checkLogs({ bucket, history }: AuditOptions, { state, cleaning }: ReferenceFold): Promise<void> {
   const store = memoryStore(bucket)
   const bytes = new LogBytes({
     tail: store,
@@ -127,6 +130,10 @@ async function checkLogs({ bucket, history }: AuditOptions, state: State): Promi
   for (const topic of state.topics.all())
     for (const log of state.partitions.ofTopic(topic.id)) {
       const where = `${topic.name}-${log.partition}`
+      if (isCompacted(state, topic.id)) {
+        await checkCompactedLog(history, bytes, log, cleaning?.recordsOf(topic.id, log.partition))
+        continue
+      }
       const lastOrders = new Map<string, number>()
       let next = -1
       for await (const { offset, value } of readAll(bytes, log)) {

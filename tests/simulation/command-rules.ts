@@ -5,6 +5,8 @@ import type { AppendCommand } from '../../src/state/views/partition-log.js'
 import { batchStride } from '../../src/state/views/partition-log.js'
 import type { State } from '../../src/state/views/state.js'
 import type { Place } from '../../src/state/views/view.js'
+import { CleaningRules } from './cleaning-rules.js'
+import { ClockRules } from './clock-rules.js'
 import type { History } from './history.js'
 import { type StoreWitness, UpkeepRules } from './upkeep-rules.js'
 
@@ -37,18 +39,34 @@ export class CommandRules {
   #producerIdMax = -1
   #generationBefore: number | undefined
   readonly #rules: Rules
+  readonly cleaning: CleaningRules
 
   constructor(history: History, store: StoreWitness) {
     this.#history = history
     const upkeep = new UpkeepRules(history, store)
+    const cleaning = new CleaningRules(history, store)
+    this.cleaning = cleaning
+    const clock = new ClockRules(history, () => store.storedAtMs())
     this.#rules = {
       append: {
-        after: (_state, command, outcome, place) => {
+        after: (state, command, outcome, place) => {
           this.#append(command, outcome)
           upkeep.appended(command, outcome, place)
+          cleaning.appended(state, command, outcome, place)
         },
       },
-      deleteRecords: { after: (state, command, _outcome, place) => upkeep.deletedRecords(state, command, place) },
+      tick: { before: (state) => clock.before(state), after: (state, command) => clock.ticked(state, command) },
+      deleteRecords: {
+        after: (state, command, _outcome, place) => {
+          upkeep.deletedRecords(state, command, place)
+          cleaning.deleted(state, command)
+        },
+      },
+      cleanRanges: {
+        before: (state, command) => cleaning.beforeCleaning(state, command),
+        after: (state, command, { isReplaced }, place) => cleaning.cleaned(state, command, isReplaced, place),
+      },
+      markCleaned: { after: (state, command, { isMarked }) => cleaning.marked(state, command, isMarked) },
       replaceRanges: {
         before: (state, command) => upkeep.beforeReplacement(state, command),
         after: (state, command, { isReplaced }, place) => upkeep.replaced(state, command, isReplaced, place),
@@ -57,6 +75,7 @@ export class CommandRules {
       deleteTopic: {
         after: (_state, { id }) => {
           upkeep.deletedTopic(id)
+          cleaning.deletedTopic(id)
           for (const log of this.#ends.keys()) if (log.startsWith(id)) this.#ends.delete(log)
         },
       },

@@ -6,6 +6,7 @@ import {
   segmentsPrefix,
   snapshotsPrefix,
   writerOfLaneKey,
+  writersPrefix,
 } from '../../src/state/ledger/keys.js'
 import type { State } from '../../src/state/views/state.js'
 import type { Archive } from './archive.js'
@@ -46,8 +47,11 @@ export class Deletions {
     }
   }
 
-  /** Nothing that is of no use stays: it was so when the quiet began, and there was time enough. */
-  checkGarbage(state: State, quietSinceMs: number): void {
+  /**
+   * Nothing that is of no use stays: it was so when the quiet began, and there was time enough.
+   * @param living the writers that are there
+   */
+  checkGarbage(state: State, quietSinceMs: number, living: ReadonlySet<number>): void {
     const { objects, storedAtMs, removals } = this.#archive
     const references = referencesOf(state)
     const snapshots = this.#archive.sortedKeys().filter((key) => key.startsWith(snapshotsPrefix(0)))
@@ -58,6 +62,15 @@ export class Deletions {
       if ((storedAtMs.get(key) ?? 0) >= quietSinceMs || references.has(key)) continue
       const isEntry = key.startsWith(entries) && numberOfKey(key) <= covered
       if (isEntry || key.startsWith(lanesPrefix(0)) || key.startsWith(segmentsPrefix)) garbage.push(key)
+    }
+    const claims = this.#archive.sortedKeys().filter((key) => key.startsWith(writersPrefix(0)))
+    const gone = claims.filter((key) => (storedAtMs.get(key) ?? 0) < quietSinceMs && !living.has(numberOfKey(key)))
+    const { writers } = state
+    // Who claimed a number and never wrote is forgotten with the next higher one. The highest claim stays.
+    for (const key of gone) {
+      const writer = numberOfKey(key)
+      const isKnown = [...writers.all()].includes(writer)
+      if (isKnown || (writer < writers.newFrom && key !== claims.at(-1))) garbage.push(key)
     }
     if (garbage.length === 0) return
     const [first = ''] = garbage

@@ -13,9 +13,14 @@ export interface DisturbanceOptions {
   closes: number
   /** Of being cut off from the store for some seconds. */
   cutOffs: number
+  cutOffMsMax: number
   pauseMsMax: number
   /** Once, somebody pauses for so long, and its clocks are not to be trusted after it. */
   longPauseMs: [min: number, max: number] | undefined
+  /** Nobody lives for longer, also when all else is quiet. */
+  lifeMsMax: number | undefined
+  /** Every few seconds an old entry comes to stand at the ledger's end once more, with all its parts. */
+  hasGhosts: boolean
   /** Every few seconds the writer of the last entry crashes, or sleeps. */
   killsSequencers: boolean
 }
@@ -28,6 +33,8 @@ interface Disturbed {
   /** The instances that are there now, by their slots. */
   slots: readonly SimulatedInstance[]
   areOn(): boolean
+  /** Nothing more is to happen. */
+  isOver(): boolean
   /** Called now and then for each instance that lives. */
   look(instance: SimulatedInstance): void
 }
@@ -45,6 +52,22 @@ export class Disturbances {
     this.#disturb()
     this.#pauseLong()
     if (this.#disturbed.options.killsSequencers) this.#killSequencer()
+    if (this.#disturbed.options.hasGhosts) this.#haunt()
+  }
+
+  /** An instance has begun its life, which may be short. */
+  begun(instance: SimulatedInstance): void {
+    const { options, clock, random, isOver } = this.#disturbed
+    const { lifeMsMax } = options
+    if (lifeMsMax === undefined) return
+    const end = (crashes: boolean) => {
+      if (isOver() || !instance.process.isAlive) return
+      if (crashes || instance.process.isPaused || !instance.isServing) instance.crash()
+      else void instance.close()
+    }
+    const crashes = random.next() < 0.5
+    clock.after(lifeMsMax * (0.2 + 0.6 * random.next()), () => end(crashes))
+    clock.after(lifeMsMax, () => end(true))
   }
 
   /** When somebody was, or will be, able to reach the store again. */
@@ -55,13 +78,13 @@ export class Disturbances {
   /** Every second, perhaps crashes, closes, pauses or cuts off somebody. */
   #disturb(): void {
     const { options, clock, random, slots, areOn, look } = this.#disturbed
-    const { crashes, pauses, closes, cutOffs, pauseMsMax } = options
+    const { crashes, pauses, closes, cutOffs, cutOffMsMax, pauseMsMax } = options
     clock.after(500 + random.next() * 1_000, () => {
       if (!areOn()) return
       slots.forEach((instance, slot) => {
         if (!instance.process.isAlive) return
         if (random.next() < pauses) instance.process.pause(random.next() * pauseMsMax)
-        if (random.next() < cutOffs) this.#cutOffUntilMs.set(slot, clock.monotonic() + random.next() * 6_000)
+        if (random.next() < cutOffs) this.#cutOffUntilMs.set(slot, clock.monotonic() + random.next() * cutOffMsMax)
         if (random.next() < crashes) instance.crash()
         else if (random.next() < closes && !instance.process.isPaused) void instance.close()
         look(instance)
@@ -79,6 +102,18 @@ export class Disturbances {
     clock.after(random.next() * (options.ms - min) * 0.6, () => {
       const kind = kinds[Math.floor(random.next() * kinds.length)]
       slots[Math.floor(random.next() * slots.length)]?.process.pause(min + random.next() * (max - min), kind)
+    })
+  }
+
+  /** What somebody had on the way who is long gone: nothing of it may count, also when its writer is forgotten. */
+  #haunt(): void {
+    const { clock, random, bucket, isOver } = this.#disturbed
+    clock.after(1_000 + random.next() * 3_000, () => {
+      if (isOver()) return
+      const old = bucket.all.get(entryKey(0, 1 + Math.floor(random.next() * bucket.tail)))
+      const key = entryKey(0, bucket.tail + 1)
+      if (old !== undefined && !bucket.all.has(key)) bucket.add(key, old)
+      this.#haunt()
     })
   }
 

@@ -98,8 +98,13 @@ export function faultyStore(store: ObjectStore, options: FaultyStoreOptions): Ob
           (error: unknown) => hear(ms / 2, () => reject(error)),
         )
       }
-      // What a process that pauses had not quite sent is sent when it wakes.
-      world.after(ms / 2, () => (process.isPaused && random.next() < 0.3 ? process.deliver(arrive) : arrive()))
+      world.after(ms / 2, () => {
+        const chance = process.isPaused ? random.next() : 1
+        // What a process that pauses had not quite sent is sent when it wakes; or it is on the way meanwhile.
+        if (chance < 0.3) process.deliver(arrive)
+        else if (chance < 0.5) world.after((process.pausedUntilMs - world.monotonic()) * random.next(), arrive)
+        else arrive()
+      })
     }).finally(() => {
       use.underWay--
     })

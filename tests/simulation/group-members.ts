@@ -11,21 +11,24 @@ const rebalanceTimeoutMs = 8_000
 const heartbeatMs = 1_000
 /**
  * A member that was told so lately that all is well is not expelled, where nothing holds up its heartbeats; once its
- * instance had so much time to tell the others that it has come.
+ * instance had so much time to tell the others that it has come. One that has just been started needs longer: its lane
+ * has to be found first.
  */
 const wellMs = 1_500
 const heardMs = 500
+const youngMs = 2_500
 
 /** Consumers of one group come and go, one after the other, until the world ends. */
 export async function runMember(
   world: World,
   options: { name: string; groupId: string; groupInstanceId: string | null; random: Random; witness: GroupWitness },
 ): Promise<void> {
-  const { random } = options
+  const { random, witness } = options
   do {
     await world.clock.sleep(random.next() * 3_000)
     await new Member(world, options).run(world.now() + 5_000 + random.next() * 30_000)
-  } while (!world.isEnding)
+    // However bad it was: in the end a group must come about.
+  } while (!world.isEnding || witness.newest === 0)
 }
 
 class Member {
@@ -38,6 +41,8 @@ class Member {
   readonly #positions = new Map<number, number>()
   #connection: Connection | undefined
   #mustJoin = true
+  /** It has an assignment, and does not know yet where to begin. */
+  #mustFetch = false
   /** Its last heartbeat that was answered without an error, and the first of those in a row on this connection. */
   #wellAtMs = Number.NEGATIVE_INFINITY
   #wellSinceMs = Number.POSITIVE_INFINITY
@@ -62,6 +67,7 @@ class Member {
       if (world.isEnding ? this.#witness.hasSettled() : world.now() >= untilMs) break
       try {
         if (this.#mustJoin) await this.#join()
+        else if (this.#mustFetch) await this.#fetchOffsets()
         else await this.#work()
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error
@@ -158,6 +164,7 @@ class Member {
     state.partitions = answer.assignment.length === 0 ? [] : JSON.parse(answer.assignment.toString())
     this.#witness.assigned(state)
     this.#mustJoin = false
+    this.#mustFetch = true
     await this.#fetchOffsets()
   }
 
@@ -171,6 +178,7 @@ class Member {
       this.#mustJoin = true
       return
     }
+    this.#mustFetch = false
     this.#positions.clear()
     partitions.forEach((partition, i) => {
       const found = topics[0]?.partitions[i]
@@ -190,7 +198,8 @@ class Member {
     )
     if (errorCode === ErrorCode.NONE) {
       this.#wellAtMs = askedAtMs
-      this.#wellSinceMs = Math.min(this.#wellSinceMs, askedAtMs)
+      const grownUpMs = (this.#connection?.instance.servingSinceMs ?? 0) + youngMs
+      this.#wellSinceMs = Math.min(this.#wellSinceMs, Math.max(askedAtMs, grownUpMs))
       this.#witness.alive(generationId, askedAtMs)
       if (this.#random.next() < 0.7) await this.#commit()
     } else {

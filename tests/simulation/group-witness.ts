@@ -103,13 +103,14 @@ export class GroupWitness {
     else this.#violation('offset went back', `partition ${partition}: ${offset} is committed, ${atLeast} was`)
   }
 
-  /** Whether all members that live share, or once shared, all partitions in one generation. */
+  /** Whether all members that live share, or once shared, all partitions in one generation; never before the first. */
   hasSettled(): boolean {
     this.#hasSettled ||= this.#isSettled()
     return this.#hasSettled
   }
 
   #isSettled(): boolean {
+    if (this.#newest === 0) return false
     const owned = new Set<number>()
     for (const { generationId, partitions } of this.members) {
       if (generationId !== this.#newest || partitions === undefined) return false

@@ -39,8 +39,8 @@ export interface SentRecord {
 export class History {
   readonly violations: string[] = []
   readonly topics: KnownTopic[] = []
-  /** Names under which a topic may be that nobody was told of: the answer was lost. */
-  readonly unsure = new Set<string>()
+  /** How many attempts to create a topic of that name were not answered: one may be there that nobody was told of. */
+  readonly #unanswered = new Map<string, number>()
   readonly sent = new Map<string, SentRecord>()
   acknowledged = 0
   readonly #now: () => number
@@ -68,7 +68,15 @@ export class History {
   /** Whether there is no topic of that name for certain. */
   isGone(name: string): boolean {
     const areGone = this.topics.every((topic) => topic.name !== name || topic.deletedAtMs < Number.POSITIVE_INFINITY)
-    return areGone && !this.unsure.has(name)
+    return areGone && (this.#unanswered.get(name) ?? 0) === 0
+  }
+
+  asksToCreate(name: string): void {
+    this.#unanswered.set(name, (this.#unanswered.get(name) ?? 0) + 1)
+  }
+
+  wasAnswered(name: string): void {
+    this.#unanswered.set(name, (this.#unanswered.get(name) ?? 0) - 1)
   }
 
   /** A record was read, or acknowledged, at that place: everybody must see the same there, always. */

@@ -53,6 +53,8 @@ export class SimulatedInstance {
   readonly log: Log
   cluster: OpenCluster | undefined
   groups: GroupCoordinator | undefined
+  /** Since when clients could connect, by the world's clock. */
+  servingSinceMs = Number.POSITIVE_INFINITY
   /** Record bytes that were taken and not answered, and most that were so at once. */
   readonly appending = { bytes: 0, bytesMax: 0, refusals: 0 }
   #retention: Retention | undefined
@@ -88,6 +90,8 @@ export class SimulatedInstance {
     groups.close()
     await this.#retention?.close()
     await cluster.close()
+    // It may have been killed meanwhile.
+    if (!this.process.isAlive) return
     for (const connection of [...this.connections]) connection.reset()
     this.process.crash()
     this.#options.onEnd()
@@ -127,6 +131,7 @@ export class SimulatedInstance {
     const { proposer } = this.cluster
     this.#countAppends(this.cluster)
     this.groups = new GroupCoordinator({ proposer, clock, random, log, limits: groupLimits })
+    this.servingSinceMs = world.monotonic()
     const { retentionCheckMs } = this.#options
     if (retentionCheckMs === undefined) return
     this.#retention = new Retention({ proposer, clock, random, log })

@@ -227,8 +227,8 @@ export const ledgerMutations: readonly Mutation[] = [
   },
   {
     name: 'heartbeats are answered from a state of any age',
-    worlds: ['groups', 'storm'],
-    seeds: 500,
+    worlds: ['islands'],
+    seeds: 100,
     edits: [
       {
         file: 'state/groups/coordinator.js',

@@ -1,3 +1,5 @@
+import { ageMutations } from './age-mutations.js'
+import { cleaningMutations } from './cleaning-mutations.js'
 import { ledgerMutations } from './ledger-mutations.js'
 import { upkeepMutations } from './upkeep-mutations.js'
 
@@ -11,4 +13,9 @@ export interface Mutation {
 }
 
 /** What the simulator must be able to see. Each is a mistake that somebody could make. */
-export const mutations: readonly Mutation[] = [...ledgerMutations, ...upkeepMutations]
+export const mutations: readonly Mutation[] = [
+  ...ledgerMutations,
+  ...upkeepMutations,
+  ...cleaningMutations,
+  ...ageMutations,
+]

@@ -16,11 +16,17 @@ const retryBackoffMs = 100
 const inFlightMax = 5
 
 /** Writes until the world ends, one session after the other; some sessions end in a crash of the client. */
-export async function runProducer(world: World, name: string, random: Random, isIdempotent: boolean): Promise<void> {
+export async function runProducer(
+  world: World,
+  name: string,
+  random: Random,
+  isIdempotent: boolean,
+  isPatient: boolean,
+): Promise<void> {
   for (let session = 0; !world.isEnding; session++) {
     const untilMs = world.now() + 2_000 + random.next() * 10_000
     const crashes = random.next() < 0.3
-    await new ProducerSession(world, `${name}.${session}`, random, isIdempotent).run(untilMs, crashes)
+    await new ProducerSession(world, `${name}.${session}`, random, isIdempotent, isPatient).run(untilMs, crashes)
   }
 }
 
@@ -51,14 +57,17 @@ class ProducerSession {
   readonly #partitions = new Map<string, Partition>()
   readonly #wake: Wake
   #connection: Connection | undefined
+  readonly #timeoutMs: number
   #producerId = -1
 
-  constructor(world: World, name: string, random: Random, isIdempotent: boolean) {
+  constructor(world: World, name: string, random: Random, isIdempotent: boolean, isPatient: boolean) {
     this.#world = world
     this.#name = name
     this.#random = random
     this.#isIdempotent = isIdempotent
     this.#wake = new Wake(world.clock)
+    const { patientMs, requestTimeoutMs } = world.options
+    this.#timeoutMs = isPatient ? (patientMs ?? requestTimeoutMs) : requestTimeoutMs
   }
 
   async run(untilMs: number, crashes: boolean): Promise<void> {
@@ -128,10 +137,7 @@ class ProducerSession {
     if (connection === undefined) return
     if (this.#isIdempotent && this.#producerId < 0) {
       try {
-        const { producerId } = await connection.call(
-          ({ cluster }) => cluster.producers.init(-1, -1),
-          this.#world.options.requestTimeoutMs,
-        )
+        const { producerId } = await connection.call(({ cluster }) => cluster.producers.init(-1, -1), this.#timeoutMs)
         this.#world.noteProducerId(producerId, this.#name)
         this.#producerId = producerId
       } catch {
@@ -176,7 +182,7 @@ class ProducerSession {
         partitionData: [{ index: log.partition, records: batch.bytes }],
       })),
     }
-    connection.send<ProduceResponse>(produce, request, produceVersion, this.#world.options.requestTimeoutMs).then(
+    connection.send<ProduceResponse>(produce, request, produceVersion, this.#timeoutMs).then(
       ({ responses }) => {
         sendable.forEach(({ log, batch }, i) => {
           const answer = responses[i]?.partitionResponses[0]

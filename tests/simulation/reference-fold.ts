@@ -3,6 +3,7 @@ import { decodeEntry, type Part, unpack } from '../../src/state/ledger/entry.js'
 import type { CommandKind, CommandOf } from '../../src/state/views/commands.js'
 import { applyCommand, emptyState, type State } from '../../src/state/views/state.js'
 import { noEvents } from '../../src/state/views/view.js'
+import type { CleaningRules } from './cleaning-rules.js'
 import { CommandRules } from './command-rules.js'
 import type { History } from './history.js'
 import type { StoreWitness } from './upkeep-rules.js'
@@ -24,6 +25,11 @@ export class ReferenceFold {
     this.sequence = sequence
     this.#history = checks?.history
     this.#rules = checks && new CommandRules(checks.history, checks.store)
+  }
+
+  /** What log compaction did, as the rules saw it. */
+  get cleaning(): CleaningRules | undefined {
+    return this.#rules?.cleaning
   }
 
   apply(object: Buffer): void {

@@ -16,7 +16,10 @@ const seeds: Readonly<Record<string, number>> = {
   groups: 18,
   fellowship: 14,
   leases: 19,
+  islands: 8,
   upkeep: 5,
+  mayflies: 3,
+  compaction: 4,
   overload: 5,
   takeover: 3,
 }
@@ -33,6 +36,7 @@ for (const [name, options] of Object.entries(worlds))
       assert.ok(options.groups === 0 || result.generations > 0, `seed ${seed}: no group ever formed`)
       assert.ok(!options.hasUpkeep || result.segments > 2, `seed ${seed}: ${result.segments} segments`)
       assert.ok(!options.hasUpkeep || result.deleted > 100, `seed ${seed}: ${result.deleted} objects deleted`)
+      assert.ok(options.keyedTopics === 0 || result.cleaned > 100, `seed ${seed}: ${result.cleaned} records cleaned`)
       assert.ok(name !== 'overload' || result.refusals > 20, `seed ${seed}: ${result.refusals} refusals`)
       assert.ok(options.leases === 0 || result.leaseAcquisitions > 0, `seed ${seed}: nobody ever held a lease`)
     }

@@ -9,8 +9,8 @@ export const upkeepMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'state/log/collector.js',
-        find: 'this.#covered.before(clock.monotonic(), trimGraceMs)',
-        replace: 'this.#covered.before(clock.monotonic(), 0)',
+        find: 'state.clock.before(trimGraceMs)',
+        replace: 'state.clock.before(0)',
       },
     ],
   },
@@ -21,7 +21,7 @@ export const upkeepMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'state/log/collector.js',
-        find: 'const lastEntry = Math.min(covered?.entry ?? 0, proposer.sequence);',
+        find: 'const lastEntry = Math.min(old?.covered ?? 0, proposer.sequence);',
         replace: 'const lastEntry = proposer.sequence;',
       },
     ],
@@ -78,7 +78,7 @@ export const upkeepMutations: readonly Mutation[] = [
     name: 'never fence segments, so that orphans stay',
     worlds: ['upkeep'],
     seeds: 60,
-    edits: [{ file: 'state/log/collector.js', find: 'this.#isFenceWanted = true;', replace: '' }],
+    edits: [{ file: 'state/log/collector.js', find: 'isFenceWanted = true;', replace: '' }],
   },
   {
     name: 'look for references in the first topic only',
@@ -120,7 +120,7 @@ export const upkeepMutations: readonly Mutation[] = [
     name: 'a snapshot forgets below which number segments are fenced',
     worlds: ['upkeep'],
     seeds: 60,
-    edits: [{ file: 'state/views/partition-log.js', find: 'logs.segmentsFrom = segmentsFrom;', replace: '' }],
+    edits: [{ file: 'state/views/slices.js', find: 'state.partitions.segmentsFrom = segmentsFrom;', replace: '' }],
   },
   {
     name: 'a snapshot misses what changes while it is made',

@@ -7,6 +7,7 @@ import { batchStride } from '../../src/state/views/partition-log.js'
 import type { Range } from '../../src/state/views/ranges.js'
 import type { State } from '../../src/state/views/state.js'
 import type { Place } from '../../src/state/views/view.js'
+import { isCompacted } from './compacted.js'
 import type { History } from './history.js'
 
 /** The store as the rules ask for it. */
@@ -17,6 +18,8 @@ export interface StoreWitness {
   isDeleted(key: string): boolean
   /** Whether a writer's wall clock ever went back: then it says nothing about ages. */
   hasBeenSetBack(writer: number): boolean
+  /** When the entry was stored where the ledger stands, by the virtual clock. */
+  storedAtMs(): number
 }
 
 interface Batch {
@@ -80,7 +83,8 @@ export class UpkeepRules {
     log.startOffset = start
     const asked = this.#history.topic(topicId)?.deletedBelow.get(partition) ?? 0
     const unasked = removed.filter(({ endOffset }) => endOffset > asked)
-    this.#checkRetention(state, command, unasked, log.batches, place)
+    // What retention takes of a compacted log had made room for later records in part.
+    if (!isCompacted(state, topicId)) this.#checkRetention(state, command, unasked, log.batches, place)
   }
 
   /** Nobody asked for it, so each batch has to be too old, or one too many. */
@@ -143,19 +147,25 @@ export class UpkeepRules {
     const flushed = before.splice(index, old.length, ...expected)
     if (JSON.stringify(rangesOf(state, topicId, partition)) !== JSON.stringify(before))
       this.#violation('replacement', `${where} left other ranges than it should`)
-    this.#compareBytes(where, topicId, partition, flushed, expected)
+    this.#compareBytes(where, topicId, partition, flushed, expected, isCompacted(state, topicId))
   }
 
   /** The segment has the same batches at the same offsets as the ranges whose place it takes. */
-  #compareBytes(where: string, topicId: TopicId, partition: number, old: Range[], chunks: Range[]): void {
-    const then = this.#batchesOf(topicId, partition, old)
-    const now = this.#batchesOf(topicId, partition, chunks)
+  #compareBytes(
+    where: string,
+    topicId: TopicId,
+    partition: number,
+    old: Range[],
+    chunks: Range[],
+    mayHaveGaps: boolean,
+  ): void {
+    const then = this.#batchesOf(topicId, partition, old, mayHaveGaps)
+    const now = this.#batchesOf(topicId, partition, chunks, mayHaveGaps)
     if (then === undefined || now === undefined) {
       this.#violation('missing object', `${where} lacks bytes`)
       return
     }
-    const ends = new Set(chunks.map(({ endOffset }) => endOffset))
-    let largestMs = -1
+    const largest = new Map<number, number>()
     for (const [i, { bytes, baseOffset, endOffset }] of now.entries()) {
       const original = then[i]
       const isSame = original?.bytes.subarray(fixedFrom).equals(bytes.subarray(fixedFrom)) ?? false
@@ -163,18 +173,18 @@ export class UpkeepRules {
         this.#violation('segment', `${where} holds other bytes at ${baseOffset}`)
         return
       }
-      largestMs = Math.max(largestMs, maxTimestampOf(bytes))
-      if (!ends.has(endOffset)) continue
-      const chunk = chunks.find((each) => each.endOffset === endOffset)
-      if (chunk?.maxTimestampMs !== largestMs) this.#violation('segment', `${where}: timestamps up to ${endOffset}`)
-      largestMs = -1
+      const chunkEnd = chunks.find((each) => each.endOffset >= endOffset)?.endOffset ?? -1
+      largest.set(chunkEnd, Math.max(largest.get(chunkEnd) ?? -1, maxTimestampOf(bytes)))
     }
+    for (const { endOffset, maxTimestampMs } of chunks)
+      if (largest.get(endOffset) !== maxTimestampMs)
+        this.#violation('segment', `${where}: timestamps up to ${endOffset}`)
     if (now.length !== then.length || now.at(-1)?.endOffset !== then.at(-1)?.endOffset)
       this.#violation('segment', `${where} has ${now.length} batches, not ${then.length}`)
   }
 
   /** All batches of the ranges, wherever they lie; undefined if an object, or a part of one, is missing. */
-  #batchesOf(topicId: TopicId, partition: number, ranges: readonly Range[]) {
+  #batchesOf(topicId: TopicId, partition: number, ranges: readonly Range[], mayHaveGaps: boolean) {
     const batches: { bytes: Buffer; baseOffset: number; endOffset: number }[] = []
     for (const range of ranges) {
       const key = objectKey(0, topicId, partition, range)
@@ -186,6 +196,8 @@ export class UpkeepRules {
       for (let at = range.position; at < end; ) {
         const size = batchSizeOf(object, at)
         if (size <= fixedFrom || at + size > end) return undefined
+        // Where log compaction left gaps, batches know their offset.
+        if (mayHaveGaps && range.writer < 0) baseOffset = readInt64(object, at)
         const endOffset = baseOffset + lastOffsetDeltaOf(object, at) + 1
         batches.push({ bytes: object.subarray(at, at + size), baseOffset, endOffset })
         baseOffset = endOffset
@@ -220,7 +232,7 @@ export class UpkeepRules {
   }
 }
 
-function rangesOf(state: State, topicId: TopicId, partition: number): Range[] | undefined {
+export function rangesOf(state: State, topicId: TopicId, partition: number): Range[] | undefined {
   const ranges = state.partitions.get(topicId, partition)?.ranges
   return ranges && Array.from({ length: ranges.length }, (_, i) => ranges.at(i))
 }

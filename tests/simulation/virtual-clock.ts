@@ -7,6 +7,12 @@ interface Event {
 }
 
 /**
+ * No timer is shorter, but for none, milliseconds: a rest of a rounding error added to the time would not change it,
+ * and who waits for that rest again and again would wait for ever.
+ */
+const shortestMs = 0.001
+
+/**
  * Time that stands still until the simulation moves it. Events run one by one in the order of their times; between
  * two of them every promise that can settle does.
  */
@@ -30,7 +36,8 @@ export class VirtualClock implements Clock {
   }
 
   after(ms: number, task: () => void): Timer {
-    const event: Event = { atMs: this.#nowMs + Math.max(ms, 0), order: this.#order++, run: task }
+    const waitMs = ms > 0 ? Math.max(ms, shortestMs) : 0
+    const event: Event = { atMs: this.#nowMs + waitMs, order: this.#order++, run: task }
     this.#push(event)
     return {
       cancel() {

@@ -17,6 +17,7 @@ import { runMember, sessionTimeoutMs } from './group-members.js'
 import { GroupWitness } from './group-witness.js'
 import { History } from './history.js'
 import { SimulatedInstance } from './instance.js'
+import { KeyedTopic, keyedConfigs, readKeyed, writeKeyed } from './keyed-clients.js'
 import { holdLease, LeaseWitness } from './lease-holders.js'
 import { runObserver } from './observers.js'
 import { runProducer } from './producers.js'
@@ -32,6 +33,8 @@ export interface WorldOptions extends DisturbanceOptions {
   producerPauseMs: number
   /** Producers give up a request, and its connection, after so long. */
   requestTimeoutMs: number
+  /** One producer waits for so long, for whoever sleeps. */
+  patientMs: number | undefined
   /** Share of records of up to `recordBytesMax`; the others are small. */
   largeRecords: number
   recordBytesMax: number
@@ -44,6 +47,8 @@ export interface WorldOptions extends DisturbanceOptions {
   membersPerGroup: number
   administrators: number
   leases: number
+  /** Compacted topics. */
+  keyedTopics: number
   /** Whether a member that is well must never be expelled: nothing holds up its heartbeats for long. */
   checksExpulsions: boolean
   settings: Partial<ClusterSettings>
@@ -64,6 +69,8 @@ export interface WorldResult {
   fenced: number
   /** Objects that were deleted. */
   deleted: number
+  /** Records that log compaction took out. */
+  cleaned: number
   segments: number
   /** Appends that were refused because too much waited. */
   refusals: number
@@ -110,6 +117,7 @@ export class World {
   /** Writers whose wall clock went back. */
   readonly #setBack = new Set<number>()
   #faultsAreOn = true
+  #isOver = false
   #faultsEndMs = Number.POSITIVE_INFINITY
   #starts = 0
   #fenced = 0
@@ -140,6 +148,7 @@ export class World {
       bucket: this.#bucket,
       slots: this.#slots,
       areOn: () => this.#faultsAreOn,
+      isOver: () => this.#isOver,
       look: (instance) => this.#checkBounds(instance),
     })
     const [min, max] = options.instances
@@ -170,7 +179,8 @@ export class World {
     if (this.#active.size > 0) this.history.violation('liveness', `${[...this.#active].join(', ')} never came to rest`)
     const virtualMs = this.now()
     if (this.options.hasUpkeep) await this.clock.run(virtualMs + quietMs)
-    const entries = await this.#check(this.options.hasUpkeep ? virtualMs : undefined)
+    this.#isOver = true
+    const { entries, cleaned } = await this.#check(this.options.hasUpkeep ? virtualMs : undefined)
     return {
       violations: this.history.violations,
       sent: this.history.sent.size,
@@ -178,6 +188,7 @@ export class World {
       entries,
       starts: this.#starts,
       fenced: this.#fenced,
+      cleaned,
       deleted: this.#bucket.removals.length,
       segments: [...this.#bucket.all.keys()].filter((key) => key.startsWith(segmentsPrefix)).length,
       refusals: this.#refusals + this.#slots.reduce((sum, { appending }) => sum + appending.refusals, 0),
@@ -232,7 +243,8 @@ export class World {
   #start(slot: number): void {
     const random = this.#random
     const store = memoryStore(this.#bucket)
-    const asked = (key: string) => this.#bucket.asked(key)
+    const puts = new Set<string>()
+    const asked = (key: string) => this.#bucket.asked(key, puts)
     this.#starts++
     const instance = new SimulatedInstance({
       world: this.clock,
@@ -258,6 +270,7 @@ export class World {
       },
     })
     this.#slots[slot] = instance
+    this.#disturbances.begun(instance)
     for (const lease of this.#leases) void holdLease(this, instance, lease, seededRandom(this.#seed()))
   }
 
@@ -307,7 +320,7 @@ export class World {
         .finally(() => this.#active.delete(name))
     }
     const random = () => seededRandom(this.#seed())
-    for (let i = 0; i < producers; i++) run(`p${i}`, runProducer(this, `p${i}`, random(), i % 3 !== 2))
+    for (let i = 0; i < producers; i++) run(`p${i}`, runProducer(this, `p${i}`, random(), i % 3 !== 2, i === 0))
     for (let i = 0; i < consumers; i++) run(`c${i}`, runConsumer(this, `c${i}`, random(), i < slowConsumers))
     for (let i = 0; i < administrators; i++) run(`admin${i}`, runAdministrator(this, `flux${i}`, random()))
     for (let i = 0; i < groups; i++) {
@@ -326,6 +339,11 @@ export class World {
       }
     }
     for (let i = 0; i < observers; i++) run(`o${i}`, runObserver(this, `o${i}`, random(), this.#groups))
+    for (let i = 0; i < this.options.keyedTopics; i++) {
+      const topic = new KeyedTopic(`keyed${i}`, keyedConfigs[i % keyedConfigs.length] ?? {})
+      for (const who of ['a', 'b']) run(`k${i}${who}`, writeKeyed(this, topic, `k${i}${who}`, random()))
+      run(`r${i}`, readKeyed(this, topic, `r${i}`, random()))
+    }
     for (let i = 0; i < leases; i++) this.#leases.push(new LeaseWitness(`lease${i}`, this.history))
     for (const lease of this.#leases)
       for (const instance of this.#slots) void holdLease(this, instance, lease, random())
@@ -358,7 +376,7 @@ export class World {
       this.history.violation('bounds', `${use.underWayMax} requests to the store at once`)
   }
 
-  async #check(quietSinceMs: number | undefined): Promise<number> {
+  async #check(quietSinceMs: number | undefined): Promise<{ entries: number; cleaned: number }> {
     const areUp = () => this.#slots.every((instance) => instance.isServing)
     await this.clock.run(this.now() + restMs, areUp)
     if (!areUp()) this.history.violation('liveness', 'an instance did not come up in the end')
@@ -383,7 +401,7 @@ export class World {
     }
     return audit(options).catch((error: unknown) => {
       this.history.violation('audit', `what is stored cannot be read: ${messageOf(error)}`)
-      return 0
+      return { entries: 0, cleaned: 0 }
     })
   }
 
@@ -406,6 +424,8 @@ const upkeepSettings = (random: Random): Partial<ClusterSettings> => ({
   segmentBytes: choices(random, [2_000, 20_000, 2 ** 20]),
   compactIntervalMs: choices(random, [500, 2_000]),
   compactAgeMs: choices(random, [3_000, 15_000]),
+  // Not always is there room for all keys.
+  dedupeBufferBytes: choices(random, [200, 2 ** 16]),
   trimGraceMs: 24_000,
   snapshotEntries: choices(random, [10, 50]),
 })

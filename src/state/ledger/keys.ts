@@ -55,6 +55,12 @@ export function numberOfKey(key: string): number {
   return Number(key.slice(key.lastIndexOf('/') + 1))
 }
 
+export const probesPrefix = 'probe/'
+/** `writer`: the highest number that was claimed when it was made. */
+export const probeKey = (writer: number, id: string) => `${probesPrefix}${padded(writer, 10)}-${id}`
+/** NaN if the key bears no number. */
+export const writerOfProbeKey = (key: string) => Number(/^probe\/(\d{10,})-/.exec(key)?.[1] ?? Number.NaN)
+
 /** What an object is, by its key. */
 export type ObjectKind =
   | { kind: 'cluster' | 'copyMarker' }

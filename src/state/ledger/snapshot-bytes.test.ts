@@ -7,7 +7,7 @@ import { crc32c } from '../../protocol/records/crc32c.js'
 import type { CommittedPartition } from '../views/offsets.js'
 import { applyCommand, emptyState, type State, toSnapshot } from '../views/state.js'
 import { noEvents, type Place } from '../views/view.js'
-import { checksum, pack } from './entry.js'
+import { checksum, pack, unpack } from './entry.js'
 import { decodeSnapshot, encodeSnapshot } from './snapshot-bytes.js'
 
 const topicIds = ['a', 'b', 'c'].map((letter) => letter.repeat(32))
@@ -24,6 +24,7 @@ interface Step {
     | 'mark'
     | 'forget'
     | 'fence'
+    | 'tick'
     | 'commit'
     | 'expire'
     | 'join'
@@ -40,7 +41,12 @@ function take(state: State, step: Step): void {
   if (step.kind === 'yield') return
   if (step.kind === 'forget') applyCommand(state, 'forgetProducers', { beforeMs: position - 5 }, place, noEvents)
   else if (step.kind === 'fence') applyCommand(state, 'fenceSegments', { below: position }, place, noEvents)
-  else {
+  else if (step.kind === 'tick') {
+    state.writers.admit(step.partition, 1, position)
+    const { ticks } = state.clock
+    const tick = { from: ticks, ms: 500, keepMs: 4_000, sequence: position, covered: step.topic }
+    applyCommand(state, 'tick', tick, place, noEvents)
+  } else {
     const { topic, partition } = step
     const topicId = idOf(topic)
     const partitionCount = 1 + (state.topics.byId(topicId)?.partitionCount ?? 400)
@@ -120,7 +126,7 @@ function takeOfGroup(state: State, { kind, topic, partition }: Step, place: Plac
 
 test('a snapshot holds the state as it was when it began, whatever changes while it is encoded', async () => {
   const often = ['append', 'append', 'append', 'yield', 'yield'] as const
-  const rarely = ['delete', 'remove', 'extend', 'replace', 'clean', 'mark', 'forget', 'fence'] as const
+  const rarely = ['delete', 'remove', 'extend', 'replace', 'clean', 'mark', 'forget', 'fence', 'tick'] as const
   const ofGroups = ['commit', 'commit', 'expire', 'join', 'leave'] as const
   const step: fc.Arbitrary<Step> = fc.record({
     kind: fc.constantFrom(...often, ...ofGroups, ...rarely),
@@ -182,16 +188,16 @@ function framesOf(...frames: unknown[]): Buffer[] {
   })
 }
 
-test('a snapshot of an older format can be read', () => {
+test('a snapshot of an older format can be read', async () => {
   const state = emptyState()
   for (const topic of [1, 0]) take(state, { kind: 'extend', topic, partition: 0 })
   take(state, { kind: 'append', topic: 1, partition: 5 })
   take(state, { kind: 'commit', topic: 0, partition: 3 })
   state.writers.admit(4, 1, 77)
   const expected = pack(toSnapshot(state))
-  // Before format 4 no writer was forgotten; before format 3 a partition ended with its producers.
+  // Before format 5 there was no clock, before format 4 no writer was forgotten, before format 3 a partition ended with its producers.
   const plainOf = (format: number) => {
-    const plain = toSnapshot(state) as unknown[]
+    const plain = (toSnapshot(state) as unknown[]).slice(0, -1)
     plain[1] = (plain[1] as unknown[])[1]
     const [segmentsFrom, topics] = plain[3] as [number, [string, unknown[][]][]]
     if (format === 3) return { plain, segmentsFrom, topics }
@@ -210,6 +216,11 @@ test('a snapshot of an older format can be read', () => {
     const logs = topics.flatMap(([, ofTopic]) => [...ofTopic])
     snapshots.push(object('HLS2', crc32c, ...framesOf([format, 9, plain], logs.slice(0, 100), logs.slice(100))))
   }
+  const { pieces } = await encodeSnapshot(state, 9, systemClock)
+  const frames = pieces.slice(1).filter((_, index) => index % 2 === 1)
+  const [, , head] = unpack(frames[0] as Buffer) as [number, number, unknown[]]
+  const rest = frames.slice(1).map((frame) => unpack(frame))
+  snapshots.push(object('HLS2', crc32c, ...framesOf([4, 9, head.slice(0, -1)], ...rest)))
   for (const snapshot of snapshots) {
     const decoded = decodeSnapshot(snapshot, 'key')
     assert.equal(decoded.sequence, 9)

@@ -43,9 +43,7 @@ export interface Mark {
 }
 
 export function markOf(sequence: number, { writers }: State): Mark {
-  const indexes = new Map<number, number>()
-  for (const writer of writers.all()) indexes.set(writer, writers.lastIndex(writer))
-  return { sequence, indexes, writersFrom: writers.newFrom }
+  return { sequence, indexes: writers.indexes(), writersFrom: writers.newFrom }
 }
 
 /** Whether a part had its chance at the mark: it had taken effect, or could never come to. */

@@ -282,17 +282,18 @@ function cleanerAhead(world: World, cluster: OpenCluster, store: ObjectStore, cl
     sleep: (ms, signal) => clock.sleep(ms, signal),
   }
   const { proposer } = cluster
+  const { signal } = new AbortController()
   return new Cleaner({
     store,
     proposer,
-    segments: new SegmentStore({ store, proposer, clock: ahead, random: seededRandom(1) }),
+    segments: new SegmentStore({ store, proposer, clock: ahead, random: seededRandom(1), signal }),
     clock: ahead,
     log: silentLog(),
     observer: { ...noCleanerObserver, cleaned: (cleaning) => cleanings.push(cleaning) },
     ledger: 0,
     segmentBytes: settings.segmentBytes ?? 0,
     dedupeBufferBytes: 2 ** 16,
-    signal: new AbortController().signal,
+    signal,
   })
 }
 

@@ -4,15 +4,16 @@ import {
   entriesFolder,
   lanesPrefix,
   numberOfKey,
+  probesPrefix,
   segmentsPrefix,
   writerOfLaneKey,
+  writerOfProbeKey,
   writerOfSegmentKey,
   writersPrefix,
 } from '../ledger/keys.js'
 import type { Proposer } from '../ledger/proposer.js'
-import { oldestSnapshot } from '../ledger/snapshot.js'
 import type { ObjectStore } from '../store/object-store.js'
-import { Aged, isPartBefore, markOf } from './ages.js'
+import { isPartBefore, markOf } from './ages.js'
 import type { CollectedObject, UpkeepObserver } from './observer.js'
 import { referencesOf } from './references.js'
 
@@ -35,45 +36,31 @@ export interface CollectorOptions {
 /**
  * Deletes the objects that nothing refers to, and nothing can come to refer to. When an object was made is not asked
  * of the store, nor of any wall clock:
- * - an entry of the ledger was applied here and is covered by all snapshots that are kept, as it was `trim_grace_ms` ago (so
- *   whoever has not read it has been fenced, see `Fence`);
+ * - an entry of the ledger was applied here and is covered by all snapshots that are kept, as it was `trim_grace_ms` ago by
+ *   the ledger's own clock (so whoever has not read it has been fenced, see `Fence`);
  * - a lane's object holds a part that has taken effect, or that can't any more, since its writer is forgotten;
  * - a segment is numbered below `segmentsFrom`, so that a replacement that names it is void;
  * - a claim of a writer number is of one forgotten `trim_grace_ms` ago, and not the highest: so nobody who is not fenced can
  *   take that number for free.
+ * - what a start left that died while it tried out the store bears a lower number than the claims that were there
+ *   `trim_grace_ms` ago (`ledger/probe.ts`).
  * What is referred to is found by looking through the state, what there is by listing. A reader that is a little behind may
  * still want what is deleted: it looks again.
  */
 export class Collector {
   readonly #options: CollectorOptions
-  readonly #covered: Aged<{ entry: number; position: number; writersFrom: number }>
-  #isFenceWanted = false
 
   constructor(options: CollectorOptions) {
     this.#options = options
-    this.#covered = new Aged(options.trimGraceMs)
-  }
-
-  /** Looks which entries the snapshots cover now: it counts `trim_grace_ms` later. */
-  async look(): Promise<void> {
-    const { store, proposer, clock, ledger } = this.#options
-    const { position, writers } = proposer.state
-    const writersFrom = writers.newFrom
-    const entry = await oldestSnapshot(store, ledger)
-    this.#covered.note(clock.monotonic(), { entry, position, writersFrom })
   }
 
   /** Deletes what can be deleted. */
   async pass(): Promise<void> {
     const { proposer, clock, ledger, trimGraceMs, signal } = this.#options
     const { state } = proposer
-    const covered = this.#covered.before(clock.monotonic(), trimGraceMs)
-    if (covered !== undefined && this.#isFenceWanted && covered.position > state.partitions.segmentsFrom) {
-      await proposer.propose('fenceSegments', { below: covered.position })
-      this.#isFenceWanted = false
-    }
+    const old = state.clock.before(trimGraceMs)
     // What is not applied here may be referred to, though this state does not know.
-    const lastEntry = Math.min(covered?.entry ?? 0, proposer.sequence)
+    const lastEntry = Math.min(old?.covered ?? 0, proposer.sequence)
     const mark = markOf(0, state)
     const { segmentsFrom } = state.partitions
     const references = await referencesOf(state, lastEntry, clock)
@@ -92,17 +79,24 @@ export class Collector {
     for await (const { key } of this.#options.store.list(writersPrefix(ledger))) highest = numberOfKey(key)
     await this.#sweep('writer', writersPrefix(ledger), (key) => {
       const writer = numberOfKey(key)
-      if (writer >= highest || writer >= (covered?.writersFrom ?? 0)) return 'keep'
+      if (writer >= highest || writer >= (old?.writersFrom ?? 0)) return 'keep'
       return state.writers.isForgotten(writer) ? 'delete' : 'keep'
     })
+    await this.#sweep('probe', probesPrefix, (key) =>
+      writerOfProbeKey(key) < (old?.writersFrom ?? 0) - 1 ? 'delete' : 'keep',
+    )
     if (signal.aborted) return
+    let isFenceWanted = false
     await this.#sweep('segment', segmentsPrefix, (key) => {
       const { writer, number } = writerOfSegmentKey(key)
       if (references.has(-writer, number)) return 'keep'
       if (number < segmentsFrom) return 'delete'
-      this.#isFenceWanted = true
+      isFenceWanted = true
       return 'keep'
     })
+    // What is kept for that alone goes with the next pass, whoever makes it.
+    if (isFenceWanted && old !== undefined && old.position > segmentsFrom)
+      await proposer.propose('fenceSegments', { below: old.position })
   }
 
   async #sweep(

@@ -1,5 +1,8 @@
-/** The kinds of objects that the collector deletes: those that hold records, and claims of writer numbers. */
-export type CollectedObject = 'entry' | 'lane' | 'segment' | 'writer'
+/**
+ * The kinds of objects that the collector deletes: those that hold records, claims of writer numbers, and what a start
+ * left that died while it tried out the store.
+ */
+export type CollectedObject = 'entry' | 'lane' | 'segment' | 'writer' | 'probe'
 
 /** What an operator wants to know of the upkeep of the store; `main` binds it to metrics. Times in seconds. */
 export interface UpkeepObserver {

@@ -7,7 +7,8 @@ import { messageOf, StoreError } from '../../base/errors.js'
 import { silentLog } from '../../base/log.js'
 import { seededRandom } from '../../base/random.js'
 import { encodeBatch } from '../../protocol/records/record.js'
-import { laneKey } from '../ledger/keys.js'
+import { laneKey, probeKey } from '../ledger/keys.js'
+import { checkStore } from '../ledger/probe.js'
 import { type ClusterSettings, type OpenCluster, openCluster } from '../open-cluster.js'
 import { MemoryBucket, memoryStore } from '../store/memory.js'
 import type { ObjectStore } from '../store/object-store.js'
@@ -93,6 +94,9 @@ test('of processes that came and went for hours no more is left than of those of
     // What it left in its lane beyond a hole when it died.
     const leftover = laneKey(0, short.cluster.proposer.writer, 1_000)
     await world.await(memoryStore(world.bucket).putIfAbsent(leftover, [Buffer.from('part')]))
+    // What a start leaves that dies while it tries out the store.
+    const kept = { ...memoryStore(world.bucket), delete: () => Promise.resolve() }
+    await world.await(checkStore(kept, seededRandom(i)))
     if (i % 2 === 0) short.process.crash()
     else await world.await(short.cluster.close())
     await world.run(5 * minute)
@@ -105,6 +109,11 @@ test('of processes that came and went for hours no more is left than of those of
   assert.equal(writers.newFrom, (starts.at(-1) ?? 0) + 1)
   await world.run(2 * graceMs)
   assert.deepEqual(world.keys('lanes/'), [])
+  const highest = probeKey(starts.at(-1) ?? 0, '')
+  assert.ok(
+    world.keys('probe/').every((key) => key.startsWith(highest)),
+    `${world.keys('probe/').length} objects are left of starts that died`,
+  )
   assert.equal(world.keys('writers/').length, 2, 'that of who is there, and the highest')
   const next = await world.open()
   assert.equal(next.cluster.proposer.writer, (starts.at(-1) ?? 0) + 1)
@@ -169,4 +178,29 @@ test('an instance that can read but not write is forgotten, acknowledges nothing
   await world.run(graceMs)
   assert.equal(await outcome, 'refused')
   assert.equal(await world.append(well, id), 1, 'what was refused is not there')
+})
+
+test('all that is old goes also where nobody lives for longer than a quarter of the grace period', async () => {
+  const world = new World()
+  let older = await world.open()
+  const id = await world.topic(older)
+  const starts = 60
+  for (let i = 0; i < starts; i++) {
+    const younger = await world.open()
+    if (i % 2 === 0) older.process.crash()
+    else await world.await(older.cluster.close())
+    older = younger
+    for (let second = 0; second < graceMs / 4_000; second += 10) {
+      await world.append(older, id)
+      await world.run(10_000)
+    }
+  }
+  const { writers } = older.cluster.proposer.state
+  // Of each life a half is lost to the clock.
+  const perGrace = 2 * 4
+  assert.ok(writers.size < 2 * perGrace, `${writers.size} writers are known`)
+  assert.ok(world.keys('writers/').length < 3.5 * perGrace, `${world.keys('writers/').length} claims`)
+  assert.ok(world.keys('ledger/').length < 400, `${world.keys('ledger/').length} entries`)
+  assert.equal(older.cluster.logs.offsets(id, 0)?.highWatermark, starts * 30)
+  assert.deepEqual(older.fatal, [])
 })

@@ -3,7 +3,6 @@ import { messageOf } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { Random } from '../../base/random.js'
 import type { Proposer } from '../ledger/proposer.js'
-import { Aged } from './ages.js'
 import { isShareOf, liveWriters } from './shares.js'
 
 /** How often within the grace period an instance looks who is there. */
@@ -23,19 +22,17 @@ export interface PresenceOptions {
 /**
  * Who is still there of all who ever wrote? Every process start is a writer of its own, so those that are gone must be
  * forgotten. An instance that has nothing to write gives a sign of life all the same, more often than every
- * `trim_grace_ms` / 3; who gave none for `trim_grace_ms`, by the ledger's order and the clock of the one that looks, is gone.
+ * `trim_grace_ms` / 3; who gave none for `trim_grace_ms`, by the ledger's own clock, is gone.
  * Should one be forgotten that lives after all, none of its parts takes effect any more: it learns of that from the ledger, and ends.
  */
 export class Presence {
   readonly #options: PresenceOptions
   readonly #stop = new AbortController()
-  readonly #indexes: Aged<ReadonlyMap<number, number>>
   #ownIndex = 0
   readonly #loop: Promise<void>
 
   constructor(options: PresenceOptions) {
     this.#options = options
-    this.#indexes = new Aged(options.trimGraceMs)
     this.#loop = this.#run()
   }
 
@@ -64,12 +61,9 @@ export class Presence {
     const { writer, state } = proposer
     if (state.writers.lastIndex(writer) === this.#ownIndex) await proposer.propose('touchWriter', {})
     this.#ownIndex = state.writers.lastIndex(writer)
-    const now = clock.monotonic()
-    const indexes = new Map([...state.writers.all()].map((each) => [each, state.writers.lastIndex(each)]))
-    this.#indexes.note(now, indexes)
     if (!isShareOf(writer, liveWriters(state.writers, clock.now(), trimGraceMs / 4), 'presence')) return
-    const silent = [...(this.#indexes.before(now, trimGraceMs) ?? [])].filter(
-      ([each, index]) => each !== writer && indexes.get(each) === index,
+    const silent = [...(state.clock.before(trimGraceMs)?.indexes ?? [])].filter(
+      ([each, index]) => each !== writer && state.writers.lastIndex(each) === index,
     )
     if (silent.length === 0) return
     await proposer.propose('forgetWriters', { writers: silent.slice(0, forgottenAtOnce) })

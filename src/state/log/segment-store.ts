@@ -15,6 +15,8 @@ export interface SegmentStoreOptions {
   proposer: Proposer
   clock: Clock
   random: Random
+  /** Aborted when this instance ends: what fails then is not tried again. */
+  signal: AbortSignal
 }
 
 /** Stores the segments of this process, each under a number of its own. */
@@ -34,9 +36,9 @@ export class SegmentStore {
 
   /** @throws StoreError if the store fails. */
   async put(log: PartitionLog, number: number, segment: SegmentBuilder): Promise<void> {
-    const { store, proposer, clock, random } = this.#options
+    const { store, proposer, clock, random, signal } = this.#options
     const key = segmentKey(log.topicId, log.partition, proposer.writer, number)
-    await putOwn(store, key, segment.finish(), { clock, random, attemptsMax: putAttemptsMax })
+    await putOwn(store, key, segment.finish(), { clock, random, attemptsMax: putAttemptsMax, signal })
   }
 }
 

@@ -18,6 +18,7 @@ import type { UpkeepObserver } from './observer.js'
 import { Presence } from './presence.js'
 import { SegmentStore } from './segment-store.js'
 import { isShareOf, liveWriters } from './shares.js'
+import { Ticker } from './ticker.js'
 
 export interface UpkeepSettings {
   /** Records of one partition are moved into a segment of about so many bytes; it is held in memory meanwhile. */
@@ -83,7 +84,9 @@ export class Upkeep {
     this.#settled = new Aged(settings.compactIntervalMs)
     this.#old = new Aged(settings.compactAgeMs)
     this.#collectedAtMs = options.clock.monotonic()
+    const ticker = new Ticker({ ...proposing, trimGraceMs, longestMs: settings.compactAgeMs })
     this.#loops = Promise.all([
+      ticker.run(),
       this.#run(
         () => this.pass(),
         () => settings.compactIntervalMs * (0.75 + random.next() / 2),
@@ -133,15 +136,14 @@ export class Upkeep {
     const mark = markOf(ledger.sequence, ledger.state)
     for (const marks of [this.#settled, this.#old]) marks.note(now, mark)
     const live = this.#live()
-    const settled = this.#settled.before(now, settings.compactIntervalMs)
+    const settled = this.#mark(this.#settled, now, settings.compactIntervalMs)
     const { segmentBytes, compactAgeMs } = settings
     if (settled !== undefined) {
-      const plan: PlanOptions = { segmentBytes, settled, old: this.#old.before(now, compactAgeMs) }
+      const plan: PlanOptions = { segmentBytes, settled, old: this.#mark(this.#old, now, compactAgeMs) }
       await this.#compactor.pass((topic, log) => this.#planOf(topic, log, plan, now), live)
     }
     if (now - this.#collectedAtMs < settings.trimGraceMs / collectionsPerGrace || this.#stop.signal.aborted) return
     this.#collectedAtMs = now
-    await this.#collector.look()
     if (isShareOf(ledger.writer, live, 'collector')) await this.#collector.pass()
   }
 
@@ -154,6 +156,13 @@ export class Upkeep {
     if (!isCompacted) return plan
     const ageMs = Math.min(maxCompactionLagMs, this.#options.settings.compactAgeMs)
     const mergeFrom = this.#cleaner.current === log ? Number.POSITIVE_INFINITY : log.firstDirtyOffset
-    return { ...plan, old: this.#old.before(nowMs, ageMs), mergeFrom }
+    return { ...plan, old: this.#mark(this.#old, nowMs, ageMs), mergeFrom }
+  }
+
+  /** What the ledger had come to so long ago: by what this process remembers, or, if that is later, by the ledger's clock. */
+  #mark(marks: Aged<Mark>, nowMs: number, ageMs: number): Mark | undefined {
+    const own = marks.before(nowMs, ageMs)
+    const known = this.#options.ledger.state.clock.before(ageMs)
+    return (own?.sequence ?? 0) > (known?.sequence ?? 0) ? own : known
   }
 }

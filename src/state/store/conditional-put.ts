@@ -1,4 +1,3 @@
-import type { Random } from '../../base/random.js'
 import type { ObjectStore } from './object-store.js'
 
 /** Puts of one key at once, of which a fit server lets one through. */
@@ -8,10 +7,10 @@ const racers = 8
  * Proves that the store honours create-if-absent, by which everything stands: a second put of a key must change
  * nothing and say so, and of several at once exactly one may win. There are servers that ignore or race
  * `If-None-Match`; they would lose acknowledged records without a word. Leaves nothing behind.
+ * @param probe what the keys begin with that it puts; nobody else's
  * @throws Error that says what the store did; StoreError when it can't be reached.
  */
-export async function checkConditionalPut(store: ObjectStore, random: Random): Promise<void> {
-  const probe = `probe/${random.hex(16)}`
+export async function checkConditionalPut(store: ObjectStore, probe: string): Promise<void> {
   const keys = [`${probe}-again`, `${probe}-race`] as const
   try {
     await checkAgain(store, keys[0])

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.js'
 import { CorruptObjectError } from '../../base/errors.js'
-import { kindOfKey, type ObjectKind } from '../ledger/keys.js'
+import { kindOfKey, type ObjectKind, probesPrefix, writerOfProbeKey } from '../ledger/keys.js'
 import { readStoredEntry } from '../ledger/stored-entry.js'
 import type { ObjectStore } from '../store/object-store.js'
 import type { State } from '../views/state.js'
@@ -68,7 +68,7 @@ export class Unreferenced {
         this.#orphan({ ...stays, why: 'the mark of a copy that has been finished' })
         return
       case undefined:
-        this.#orphan({ ...stays, why: strangerOf(key) })
+        this.#orphan({ ...stays, isCollected: writerOfProbeKey(key) >= 0, why: strangerOf(key) })
         return
     }
   }
@@ -113,6 +113,6 @@ function count(total: Count, bytes: number): void {
 }
 
 function strangerOf(key: string): string {
-  if (key.startsWith('probe/')) return 'left by a start that died while it tried out the store'
+  if (key.startsWith(probesPrefix)) return 'left by a start that died while it tried out the store'
   return 'no object of Heraclitus'
 }

@@ -4,7 +4,7 @@ import { StoredCluster } from '../../../tests/support/stored-cluster.js'
 import { systemClock } from '../../base/clock.js'
 import { seededRandom } from '../../base/random.js'
 import { encodeHead } from '../ledger/entry.js'
-import { entryKey, laneKey, objectKey, snapshotKey, writerKey } from '../ledger/keys.js'
+import { entryKey, laneKey, objectKey, probeKey, snapshotKey, writerKey } from '../ledger/keys.js'
 import { decodeSnapshot, encodeSnapshot } from '../ledger/snapshot-bytes.js'
 import { RangesByObject } from '../log/ranges-by-object.js'
 import { byBytes } from '../store/keys.js'
@@ -216,7 +216,8 @@ test('orphans are listed with size and age: those that will be collected, and th
   const part = { writer: 2, index: 99_999, timeMs: 0, commands: Buffer.alloc(0), bodyLength: 0, lanePosition: 0 }
   world.bucket.add(segment, Buffer.from('an unfinished thought'))
   world.bucket.add(lane, encodeHead(2, [part]))
-  world.bucket.add('probe/00ff-race', Buffer.from('0'))
+  const probe = `${probeKey(1, '00ff')}-race`
+  world.bucket.add(probe, Buffer.from('0'))
   world.bucket.add('holiday.jpg', Buffer.alloc(1_000))
   const { isSound, orphans, orphanCount } = await verified(world)
   assert.ok(isSound)
@@ -226,7 +227,8 @@ test('orphans are listed with size and age: those that will be collected, and th
   assert.equal(found(lane)?.isCollected, false)
   assert.ok((found(lane)?.ageMs ?? 0) >= world.clock.now() - 1_000)
   assert.match(found(lane)?.why ?? '', /never ordered/)
-  assert.match(found('probe/00ff-race')?.why ?? '', /a start that died/)
+  assert.match(found(probe)?.why ?? '', /a start that died/)
+  assert.equal(found(probe)?.isCollected, true)
   assert.deepEqual(found('holiday.jpg'), {
     key: 'holiday.jpg',
     bytes: 1_000,

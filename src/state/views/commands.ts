@@ -1,5 +1,6 @@
 import type { GroupCommands } from './groups.js'
 import type { LeaseCommands } from './leases.js'
+import type { LedgerClockCommands } from './ledger-clock.js'
 import type { LogCleaningCommands } from './log-cleaning.js'
 import type { OffsetCommands } from './offsets.js'
 import type { PartitionLogCommands } from './partition-log.js'
@@ -10,6 +11,7 @@ import type { WriterCommands } from './writers.js'
 /** Every command there is: its kind, what it carries, what it comes to. */
 export interface CommandTable
   extends WriterCommands,
+    LedgerClockCommands,
     TopicCommands,
     PartitionLogCommands,
     LogCleaningCommands,

@@ -1,6 +1,7 @@
 import { assert } from '../../base/assert.js'
 import type { Slices } from './capture.js'
 import { Leases } from './leases.js'
+import { LedgerClock } from './ledger-clock.js'
 import { Producers } from './producers.js'
 import { emptyState, type State } from './state.js'
 import { Writers } from './writers.js'
@@ -13,8 +14,15 @@ const sections = ['topics', 'partitions', 'groups', 'offsets'] as const
 export type Section = (typeof sections)[number]
 
 /** What is small: the number of writers that are there, of pipelines. */
-export function headOf({ position, writers, partitions, producers, leases }: State): unknown {
-  return [position, writers.toSnapshot(), partitions.segmentsFrom, producers.toSnapshot(), leases.toSnapshot()]
+export function headOf({ position, writers, partitions, producers, leases, clock }: State): unknown {
+  return [
+    position,
+    writers.toSnapshot(),
+    partitions.segmentsFrom,
+    producers.toSnapshot(),
+    leases.toSnapshot(),
+    clock.toSnapshot(),
+  ]
 }
 
 /** Begins to take the rest, as it is now. Each is to be ended. */
@@ -22,15 +30,16 @@ export function captureState(state: State): { section: Section; slices: Slices }
   return sections.map((section) => ({ section, slices: state[section].capture() }))
 }
 
-/** The state with its head alone. */
+/** The state with its head alone. Before format 5 that had no clock. */
 export function stateOfHead(head: unknown): State {
-  const [position, writers, segmentsFrom, producers, leases] = head as [number, unknown, number, unknown, unknown]
+  const [position, writers, segmentsFrom, producers, leases, clock] = head as unknown[]
   const state = emptyState()
-  state.position = position
+  state.position = position as number
   state.writers = Writers.fromSnapshot(writers)
-  state.partitions.segmentsFrom = segmentsFrom
+  state.partitions.segmentsFrom = segmentsFrom as number
   state.producers = Producers.fromSnapshot(producers)
   state.leases = Leases.fromSnapshot(leases)
+  state.clock = LedgerClock.fromSnapshot(clock)
   return state
 }
 

@@ -2,6 +2,7 @@ import { UnavailableError } from '../../base/errors.js'
 import type { CommandKind, CommandOf, CommandTable, OutcomeOf } from './commands.js'
 import { Groups, groupApply } from './groups.js'
 import { Leases, leaseApply } from './leases.js'
+import { LedgerClock, ledgerClockApply } from './ledger-clock.js'
 import { logCleaningApply } from './log-cleaning.js'
 import { Offsets, offsetApply } from './offsets.js'
 import { PartitionLogs, partitionLogApply } from './partition-log.js'
@@ -21,6 +22,7 @@ export interface State {
   groups: Groups
   offsets: Offsets
   leases: Leases
+  clock: LedgerClock
 }
 
 export function emptyState(): State {
@@ -33,11 +35,13 @@ export function emptyState(): State {
     groups: new Groups(),
     offsets: new Offsets(),
     leases: new Leases(),
+    clock: new LedgerClock(),
   }
 }
 
 const table: ApplyTable<CommandTable> = {
   ...writerApply,
+  ...ledgerClockApply,
   ...topicApply,
   ...partitionLogApply,
   ...logCleaningApply,
@@ -78,11 +82,12 @@ export function toSnapshot(state: State): unknown {
     state.groups.toSnapshot(),
     state.offsets.toSnapshot(),
     state.leases.toSnapshot(),
+    state.clock.toSnapshot(),
   ]
 }
 
 export function fromSnapshot(snapshot: unknown): State {
-  const [position, writers, topics, partitions, producers, groups, offsets, leases] = snapshot as unknown[]
+  const [position, writers, topics, partitions, producers, groups, offsets, leases, clock] = snapshot as unknown[]
   return {
     position: position as number,
     writers: Writers.fromSnapshot(writers),
@@ -92,5 +97,6 @@ export function fromSnapshot(snapshot: unknown): State {
     groups: Groups.fromSnapshot(groups),
     offsets: Offsets.fromSnapshot(offsets),
     leases: Leases.fromSnapshot(leases),
+    clock: LedgerClock.fromSnapshot(clock),
   }
 }

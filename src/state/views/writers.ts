@@ -51,6 +51,11 @@ export class Writers {
     return this.#writers.size
   }
 
+  /** Of each of them the index of its last effective part, as it is now. */
+  indexes(): Map<number, number> {
+    return new Map([...this.#writers].map(([writer, { lastIndex }]) => [writer, lastIndex]))
+  }
+
   /** No number above this one has ever written; 0 if nobody has. */
   highest(): number {
     let highest = Math.max(this.newFrom - 1, 0)
