@@ -38,7 +38,7 @@ export const topicOf = (topic: number) => `topic-${topic}`
  */
 export async function makeLargeStore(options: LargeStoreOptions): Promise<{ snapshotBytes: number }> {
   const { store, folder, entries, partitions, tail, onProgress } = options
-  await openIdentity(store, systemRandom)
+  await openIdentity(store, systemRandom, undefined)
   const writer = await claimWriter(store, ledger, systemRandom, 0)
   mkdirSync(`${folder}/${entriesFolder(ledger)}`, { recursive: true })
   const listener = { partApplied() {}, entryApplied() {} }

@@ -182,6 +182,22 @@ test('a shortest session timeout above the longest is an error', () => {
   ])
 })
 
+test('processes that share an address cannot be told apart by clients, so these cannot be steered', () => {
+  assert.deepEqual(problems('[heraclitus]\nprocesses = 2\nsteering = true'), [
+    'config.toml:2: heraclitus.processes = 2: expected 1 with heraclitus.steering = true, since processes share one ' +
+      'address, and clients are to choose between instances',
+  ])
+  assert.equal(load('[heraclitus]\nsteering = true').heraclitus.steering, true)
+})
+
+test('a cluster has from 1 to 64 ledgers, and as many as it has if nothing is said', () => {
+  assert.deepEqual(problems('[storage]\nledgers = 65'), [
+    'config.toml:2: storage.ledgers = 65: expected an integer from 1 to 64',
+  ])
+  assert.equal(load('[storage]\nledgers = 3').storage.ledgers, 3)
+  assert.equal(load('').storage.ledgers, undefined)
+})
+
 test('a paid store gets other defaults, which can be overridden', () => {
   const { storage } = load('[storage]\nurl = "s3://bucket/prefix"')
   assert.deepEqual([storage.flushIntervalMs, storage.maxInflightEntries, storage.pollIntervalMs], [100, 4, 50])

@@ -112,6 +112,13 @@ function check(given: ReadonlyMap<Setting, Given>): string[] {
       `${several.where}: ${nameOf(processes, several)} = ${several.value}: expected 1 with storage.url = memory:, which processes ` +
         "can't share",
     )
+  const [steering] = of('steering')
+  const isSteering = given.get(steering)
+  if (Number(several.value) > 1 && isSteering?.value === true)
+    problems.push(
+      `${several.where}: ${nameOf(processes, several)} = ${several.value}: expected 1 with heraclitus.steering = true, since ` +
+        'processes share one address, and clients are to choose between instances',
+    )
   const [shortest, longest] = of('group_min_session_timeout_ms', 'group_max_session_timeout_ms')
   const min = given.get(shortest) ?? { value: shortest.default, where: 'default' }
   const max = given.get(longest) ?? { value: longest.default, where: 'default' }

@@ -9,9 +9,10 @@ import { handlers } from './server/handlers/table.js'
 import { type HttpServer, type OperatorsView, startHttpServer } from './server/http/http-server.js'
 import { listen } from './server/listener.js'
 import type { ServerConfig } from './server/server-config.js'
-import { GroupCoordinator } from './state/groups/coordinator.js'
+import { LedgerCountError } from './state/ledger/identity.js'
 import { checkStore } from './state/ledger/probe.js'
 import { type OpenCluster, openCluster } from './state/open-cluster.js'
+import { Steering } from './state/steering/steering.js'
 import { metered, type StoreObserver } from './state/store/metered.js'
 import type { ObjectStore } from './state/store/object-store.js'
 import { openStore } from './state/store/open.js'
@@ -96,26 +97,21 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
     random,
     log,
     settings: { ...storage, waitingBytesMax },
-    ledgerObserver: observers.ledger,
     cacheObserver: observers.cache,
     purposeObserver: observers.purposes,
-    upkeepObserver: observers.upkeep,
-    cleanerObserver: observers.cleaner,
+    observersOf: observers.ofLedger,
     onFatal,
   }).catch(async (error: unknown) => {
     await store.close()
-    throw error
+    if (!(error instanceof LedgerCountError)) throw error
+    throw new ConfigError([
+      `storage.ledgers = ${storage.ledgers}: expected ${error.ledgers}, or no value: ${error.message}`,
+    ])
   })
   onClose(() => cluster.close())
   observers.sample(cluster)
 
-  const groups = new GroupCoordinator({
-    proposer: cluster.proposer,
-    clock,
-    random,
-    log,
-    limits: { ...heraclitus, offsetMetadataBytesMax },
-  })
+  const groups = cluster.openGroups({ clock, random, log, limits: { ...heraclitus, offsetMetadataBytesMax } })
   onClose(async () => groups.close())
 
   // Open before the Kafka port, and until after: what probes and scrapes see then is that it is not.
@@ -128,10 +124,15 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
   const http = options.show?.(view) ?? (await startHttpServer({ ...address, ...view, log }))
   onClose(() => http.close())
 
+  const { proposer, proposers } = cluster
+  const steering = heraclitus.steering
+    ? new Steering({ proposer, ledgers: proposers.length, clock, random, log })
+    : undefined
   const listener = await listen({
     cluster,
     groups,
     config: (port) => serverConfig(config, port),
+    steering,
     clock,
     random,
     log,
@@ -146,6 +147,9 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
   })
   onClose(() => listener.close(failed.signal.aborted ? failedDrainMs : drainMs))
 
+  const { advertisedHost: host, advertisedPort: port = listener.port, rack = null } = heraclitus
+  await steering?.begin({ host, port, rack })
+
   let running: { close(): Promise<void> } | undefined
   if (pipelines !== undefined) {
     const { start: startPipelines, specs, observer } = pipelines
@@ -154,7 +158,7 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
   notServing = undefined
   onClose(async (delayMs) => {
     notServing = 'shutting down'
-    await Promise.all([running?.close(), clock.sleep(delayMs, failed.signal)])
+    await Promise.all([running?.close(), steering?.withdraw(), clock.sleep(delayMs, failed.signal)])
   })
   log.info(
     { kafkaPort: listener.port, ...(http.port > 0 ? { metricsPort: http.port } : {}), store: store.url },
@@ -210,6 +214,7 @@ function serverConfig({ heraclitus }: Config, port: number): ServerConfig {
     nodeId: heraclitus.nodeId,
     advertisedHost: heraclitus.advertisedHost,
     advertisedPort: heraclitus.advertisedPort ?? port,
+    rack: heraclitus.rack,
     autoCreateTopics: heraclitus.autoCreateTopics,
     defaultPartitions: heraclitus.defaultPartitions,
     defaultReplicationFactor: heraclitus.defaultReplicationFactor,
@@ -220,5 +225,7 @@ function serverConfig({ heraclitus }: Config, port: number): ServerConfig {
 }
 
 function details(cluster: OpenCluster, store: ObjectStore): Record<string, string | number> {
-  return { clusterId: cluster.clusterId, ledgerSequence: cluster.ledgerSequence(), store: store.url }
+  const { clusterId, proposers } = cluster
+  const ledgerSequence = proposers.reduce((sum, _, ledger) => sum + cluster.ledgerSequence(ledger), 0)
+  return { clusterId, ledgers: proposers.length, ledgerSequence, store: store.url }
 }

@@ -11,10 +11,12 @@ import { emptyState } from './state/views/state.js'
 function bound() {
   const metrics = createMetrics()
   const observers = bindMetrics(metrics)
-  const proposer = { state: emptyState(), tailAgeMs: () => 1_500 }
+  const proposers = [1_500, 800].map((ms) => ({ state: emptyState(), tailAgeMs: () => ms }))
   const cluster = {
-    proposer,
-    ledgerSequence: () => 8,
+    proposers,
+    proposer: proposers[0],
+    topics: { all: () => [] },
+    ledgerSequence: (ledger: number) => [5, 3][ledger],
     cachedBytes: () => 4096,
     heldBytes: () => 512,
     idleBytes: () => 256,
@@ -52,7 +54,8 @@ test('what happens at the Kafka port is counted by API and error', async () => {
 
 test('what happens in ledger, store and cache is counted', async () => {
   const { metrics, observers } = bound()
-  const { ledger, store, purposes, cache, upkeep, cleaner } = observers
+  const { store, purposes, cache } = observers
+  const { ledgerObserver: ledger, upkeepObserver: upkeep, cleanerObserver: cleaner } = observers.ofLedger(0)
   purposes.asked('backfill', 'get')
   purposes.waited('backfill', 0.25)
   purposes.hedged('put', true)
@@ -69,7 +72,9 @@ test('what happens in ledger, store and cache is counted', async () => {
   upkeep.compacted(3, 500, 0.02, false)
   upkeep.compactionFailed()
   upkeep.collected('entry', 7)
-  upkeep.kept('segment', 2, 900)
+  upkeep.kept('segment', 5, 2_000)
+  upkeep.kept('segment', 2, 600)
+  observers.ofLedger(1).upkeepObserver.kept('segment', 1, 300)
   const cleaning = {
     outcome: 'complete' as const,
     bytesRead: 900,
@@ -83,6 +88,7 @@ test('what happens in ledger, store and cache is counted', async () => {
   cleaner.cleaned({ ...cleaning, outcome: 'void' })
   cleaner.cleaningFailed()
   cleaner.looked(0.25)
+  observers.ofLedger(1).cleanerObserver.looked(0.125)
   cache.lookedUp(true)
   cache.lookedUp(false)
   const text = await metrics.text()
@@ -94,7 +100,7 @@ test('what happens in ledger, store and cache is counted', async () => {
     'heraclitus_compacted_ranges_total 12',
     'heraclitus_compacted_bytes_total 1500',
     'heraclitus_collected_objects_total{kind="entry"} 7',
-    'heraclitus_stored_objects{kind="segment"} 2',
+    'heraclitus_stored_objects{kind="segment"} 3',
     'heraclitus_stored_bytes{kind="segment"} 900',
     'heraclitus_cleanings_total{outcome="complete"} 1',
     'heraclitus_cleanings_total{outcome="void"} 1',
@@ -109,6 +115,7 @@ test('what happens in ledger, store and cache is counted', async () => {
     'heraclitus_log_bytes 0',
     'heraclitus_log_ranges 0',
     'heraclitus_ledger_entries_total{by="other"} 1',
+    'heraclitus_ledgers 2',
     'heraclitus_ledger_position 8',
     'heraclitus_ledger_conflicts_total 1',
     'heraclitus_ledger_void_parts_total 1',
@@ -126,7 +133,6 @@ test('what happens in ledger, store and cache is counted', async () => {
     'heraclitus_groups 0',
     'heraclitus_writers 0',
     'heraclitus_cache_bytes 4096',
-    'heraclitus_cache_idle_bytes 256',
     'heraclitus_read_bytes 512',
     'heraclitus_store_hedges_total{operation="put",first="second"} 1',
     'heraclitus_store_hedges_total{operation="get",first="original"} 1',

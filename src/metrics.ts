@@ -7,7 +7,7 @@ import type { LedgerObserver } from './state/ledger/observer.js'
 import type { CleanerObserver } from './state/log/cleaner-observer.js'
 import type { CacheObserver } from './state/log/log-bytes.js'
 import type { UpkeepObserver } from './state/log/observer.js'
-import type { OpenCluster } from './state/open-cluster.js'
+import type { LedgerObservers, OpenCluster } from './state/open-cluster.js'
 import type { StoreObserver } from './state/store/metered.js'
 import type { PurposeObserver } from './state/store/purposes.js'
 import type { PartitionLog } from './state/views/partition-log.js'
@@ -17,10 +17,8 @@ export interface Observers {
   eventLoopDelay: Histogram
   store: StoreObserver
   purposes: PurposeObserver
-  ledger: LedgerObserver
   cache: CacheObserver
-  upkeep: UpkeepObserver
-  cleaner: CleanerObserver
+  ofLedger(ledger: number): Required<LedgerObservers>
   requests: RequestObserver
   /** Adds what is not counted as it happens, but asked of the state when the metrics are read. */
   sample(cluster: OpenCluster): void
@@ -28,14 +26,16 @@ export interface Observers {
 
 /** Defines the gateway's metrics; `docs/operations.md` lists them. */
 export function bindMetrics(metrics: Metrics): Observers {
+  const ofProcess = processMetrics(metrics)
+  const ledgerObserver = ledgerMetrics(metrics)
+  const upkeepOf = upkeepMetrics(metrics)
+  const cleanerOf = cleanerMetrics(metrics)
   return {
-    ...processMetrics(metrics),
+    ...ofProcess,
     store: storeMetrics(metrics),
     purposes: purposeMetrics(metrics),
-    ledger: ledgerMetrics(metrics),
     cache: cacheMetrics(metrics),
-    upkeep: upkeepMetrics(metrics),
-    cleaner: cleanerMetrics(metrics),
+    ofLedger: (ledger) => ({ ledgerObserver, upkeepObserver: upkeepOf(ledger), cleanerObserver: cleanerOf(ledger) }),
     requests: requestMetrics(metrics),
     sample: (cluster) => sampleCluster(metrics, cluster),
   }
@@ -140,7 +140,7 @@ function cacheMetrics(metrics: Metrics): CacheObserver {
   return { lookedUp: (isHit) => (isHit ? hits : misses).add() }
 }
 
-function upkeepMetrics(metrics: Metrics): UpkeepObserver {
+function upkeepMetrics(metrics: Metrics): (ledger: number) => UpkeepObserver {
   const compactions = metrics.counter(
     'heraclitus_compactions_total',
     'Segments written by outcome: replaced the ranges, void (somebody was quicker), failed.',
@@ -165,7 +165,8 @@ function upkeepMetrics(metrics: Metrics): UpkeepObserver {
     ['kind'],
   )
   const storedBytes = metrics.gauge('heraclitus_stored_bytes', 'The size of these objects.', ['kind'])
-  return {
+  const [kept, keptBytes] = [new PerLedger(sumOf), new PerLedger(sumOf)]
+  return (ledger) => ({
     compacted(count, length, taken, isReplaced) {
       const outcome = isReplaced ? replaced : voids
       outcome.add()
@@ -176,13 +177,13 @@ function upkeepMetrics(metrics: Metrics): UpkeepObserver {
     compactionFailed: () => failed.add(),
     collected: (kind, count) => collected.with({ kind }).add(count),
     kept(kind, count, length) {
-      objects.with({ kind }).set(count)
-      storedBytes.with({ kind }).set(length)
+      objects.with({ kind }).set(kept.set(kind, ledger, count))
+      storedBytes.with({ kind }).set(keptBytes.set(kind, ledger, length))
     },
-  }
+  })
 }
 
-function cleanerMetrics(metrics: Metrics): CleanerObserver {
+function cleanerMetrics(metrics: Metrics): (ledger: number) => CleanerObserver {
   const cleanings = metrics.counter(
     'heraclitus_cleanings_total',
     'Cleanings of partitions of compacted topics by outcome: complete, void (somebody was quicker), failed.',
@@ -212,7 +213,8 @@ function cleanerMetrics(metrics: Metrics): CleanerObserver {
     'heraclitus_max_dirty_ratio',
     "Largest share of never cleaned bytes among this instance's share of compacted partitions, 0 to 1.",
   )
-  return {
+  const dirtiest = new PerLedger((ratios) => Math.max(...ratios))
+  return (ledger) => ({
     cleaned(cleaning) {
       cleanings.with({ outcome: cleaning.outcome }).add()
       kept.add(cleaning.records - cleaning.removed)
@@ -223,9 +225,28 @@ function cleanerMetrics(metrics: Metrics): CleanerObserver {
       seconds.observe(cleaning.seconds)
     },
     cleaningFailed: () => failed.add(),
-    looked: (maxDirtyRatio) => dirty.set(maxDirtyRatio),
+    looked: (maxDirtyRatio) => dirty.set(dirtiest.set('', ledger, maxDirtyRatio)),
+  })
+}
+
+/** The last values that the ledgers of this process gave for something, and what they come to. */
+class PerLedger {
+  readonly #values = new Map<string, Map<number, number>>()
+  readonly #total: (values: number[]) => number
+
+  constructor(total: (values: number[]) => number) {
+    this.#total = total
+  }
+
+  /** Takes the value of one ledger; gives that of all. */
+  set(name: string, ledger: number, value: number): number {
+    const values = this.#values.get(name) ?? new Map<number, number>()
+    this.#values.set(name, values.set(ledger, value))
+    return this.#total([...values.values()])
   }
 }
+
+const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)
 
 function requestMetrics(metrics: Metrics): RequestObserver {
   const opened = metrics.counter('heraclitus_connections_total', 'Client connections opened.')
@@ -270,38 +291,48 @@ function requestMetrics(metrics: Metrics): RequestObserver {
 }
 
 function sampleCluster(metrics: Metrics, cluster: OpenCluster): void {
-  const { state } = cluster.proposer
+  const { proposers } = cluster
+  const states = proposers.map(({ state }) => state)
   const gauge = (name: string, help: string, read: () => number) => metrics.sampled('gauge', name, help, read)
-  gauge('heraclitus_ledger_position', 'Sequence number of the last ledger entry applied.', () =>
-    cluster.ledgerSequence(),
+  gauge('heraclitus_ledgers', 'Ledgers of the cluster.', () => proposers.length)
+  gauge(
+    'heraclitus_announced_instances',
+    'Instances that announce themselves, so that clients are told of them (steering).',
+    () => cluster.proposer.state.instances.size,
+  )
+  gauge(
+    'heraclitus_ledger_position',
+    'Sequence number of the last ledger entry applied; of all ledgers, their sum.',
+    () => sumOf(proposers.map((_, ledger) => cluster.ledgerSequence(ledger))),
   )
   gauge(
     'heraclitus_ledger_tail_age_seconds',
-    'Time since this instance last knew that it had applied all there was.',
-    () => cluster.proposer.tailAgeMs() / 1_000,
+    'Time since this instance last knew that it had applied all there was; of the ledger of which it is longest ago.',
+    () => Math.max(...proposers.map((proposer) => proposer.tailAgeMs())) / 1_000,
   )
   gauge('heraclitus_cache_bytes', 'Record bytes in memory.', () => cluster.cachedBytes())
   gauge('heraclitus_cache_idle_bytes', 'Memory for record bytes that waits to be used again.', () =>
     cluster.idleBytes(),
   )
   gauge('heraclitus_read_bytes', 'Record bytes that readers wait for, read from the store.', () => cluster.heldBytes())
-  gauge('heraclitus_topics', 'Topics.', () => state.topics.size)
+  gauge('heraclitus_topics', 'Topics.', () => cluster.proposer.state.topics.size)
   gauge('heraclitus_partitions', 'Partitions of all topics.', () =>
-    [...state.topics.all()].reduce((sum, topic) => sum + topic.partitionCount, 0),
+    sumOf([...cluster.topics.all()].map((topic) => topic.partitionCount)),
   )
   const sumOfLogs = (of: (log: PartitionLog) => number) => {
     let sum = 0
-    for (const topic of state.topics.all()) for (const log of state.partitions.ofTopic(topic.id)) sum += of(log)
+    for (const { topics, partitions } of states)
+      for (const topic of topics.all()) for (const log of partitions.ofTopic(topic.id)) sum += of(log)
     return sum
   }
   gauge('heraclitus_log_bytes', 'Bytes of record batches in all logs.', () => sumOfLogs((log) => log.ranges.bytes))
   gauge('heraclitus_log_ranges', 'Ranges of all logs; each takes 56 bytes of memory and of a snapshot.', () =>
     sumOfLogs((log) => log.ranges.length),
   )
-  gauge('heraclitus_groups', 'Consumer groups.', () => state.groups.size)
+  gauge('heraclitus_groups', 'Consumer groups.', () => sumOf(states.map(({ groups }) => groups.size)))
   gauge(
     'heraclitus_writers',
     'Process starts that the state remembers: of the last trim_grace_ms, and those that live.',
-    () => state.writers.size,
+    () => Math.max(...states.map(({ writers }) => writers.size)),
   )
 }

@@ -43,7 +43,19 @@ export const heraclitusSection = z.strictObject({
     .min(0)
     .max(2 ** 31 - 1)
     .default(1)
-    .describe('Broker id in metadata. Instances behind one advertised address share one.'),
+    .describe('Broker id in metadata. Instances behind one advertised address share one; unused with steering.'),
+  rack: z.string().min(1).optional().meta({
+    description: 'Where this instance stands, such as its availability zone, as clients are told (broker.rack).',
+    sample: 'eu-central-1a',
+    unset: 'clients are told of none',
+  }),
+  steering: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Clients are told of all instances, and which of them to use for which partition and group, so that few write the same ' +
+        'ledger. Each instance needs an advertised address of its own; behind one load balancer leave it off.',
+    ),
 
   processes: z
     .int()
@@ -167,6 +179,19 @@ export const storageSection = z.strictObject({
     sample: true,
     unset: 'true if endpoint is set',
   }),
+
+  ledgers: z
+    .int()
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({
+      description:
+        'Ledgers of the cluster, fixed when it is made: its partitions and groups are spread over them, so that they are ' +
+        'written at the same time. Each costs puts of its own (docs/operations.md says when that is worth it).',
+      sample: 1,
+      unset: 'as many as the cluster has; a new one has 1',
+    }),
 
   flush_interval_ms: milliseconds(0, 60_000)
     .optional()

@@ -2,7 +2,7 @@ import { messageOf } from '../base/errors.js'
 import type { Lease } from '../state/cluster.js'
 import { backoffMs } from './retry.js'
 import { LeaseLostError, type RunOptions, runPipeline } from './runner.js'
-import { leaseOf } from './spec.js'
+import { groupOf, leaseOf } from './spec.js'
 
 /**
  * `waiting`: another instance has the lease. `running`: this one works. `failed`: this one can't, and tries again
@@ -68,7 +68,7 @@ export function startPipeline(options: PipelineOptions): Pipeline {
     while (!stop.signal.aborted) {
       try {
         if (failures === 0) state = 'waiting'
-        await runUnder(await cluster.leases.acquire(leaseOf(spec.name), stop.signal))
+        await runUnder(await cluster.leases.acquire(leaseOf(spec.name), stop.signal, groupOf(spec.name)))
       } catch (error) {
         if (stop.signal.aborted) {
           if (error !== stop.signal.reason)

@@ -10,7 +10,7 @@ import { systemRandom } from '../base/random.js'
 import { readResponse, writeRequest } from '../protocol/frame.js'
 import { Heartbeat } from '../protocol/messages/heartbeat.js'
 import type { Cluster } from '../state/cluster.js'
-import type { GroupCoordinator } from '../state/groups/coordinator.js'
+import type { Coordinator } from '../state/groups/coordinator.js'
 import { type Handle, handle } from './handler.js'
 import { listen } from './listener.js'
 import type { ConnectionLimits } from './services.js'
@@ -29,7 +29,7 @@ async function server(
   const unavailable = options.hasAnswerWhenUnavailable ? () => ({ errorCode: 15 }) : undefined
   const listener = await listen({
     cluster: {} as Cluster,
-    groups: {} as GroupCoordinator,
+    groups: {} as Coordinator,
     config: (port) => ({
       nodeId: 1,
       advertisedHost: 'localhost',

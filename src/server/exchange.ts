@@ -4,7 +4,8 @@ import type { Random } from '../base/random.js'
 import type { AnyApi } from '../protocol/api.js'
 import type { RequestHeader } from '../protocol/frame.js'
 import type { Cluster } from '../state/cluster.js'
-import type { GroupCoordinator } from '../state/groups/coordinator.js'
+import type { Coordinator } from '../state/groups/coordinator.js'
+import type { Steering } from '../state/steering/steering.js'
 import type { Connection } from './connection.js'
 import type { Route } from './dispatch.js'
 import type { RequestContext } from './handler.js'
@@ -15,8 +16,9 @@ import type { Services } from './services.js'
 /** One request of a connection, from its start to its answer; a link in the connection's queue of answers. */
 export class Exchange implements RequestContext {
   readonly cluster: Cluster
-  readonly groups: GroupCoordinator
+  readonly groups: Coordinator
   readonly config: ServerConfig
+  readonly steering: Steering | undefined
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -52,6 +54,7 @@ export class Exchange implements RequestContext {
     this.cluster = services.cluster
     this.groups = services.groups
     this.config = services.config
+    this.steering = services.steering
     this.clock = services.clock
     this.random = services.random
     this.log = services.log

@@ -4,15 +4,18 @@ import type { Random } from '../base/random.js'
 import type { AnyApi, Api, DecodedOf, EncodableOf } from '../protocol/api.js'
 import type { Shape } from '../protocol/schema.js'
 import type { Cluster } from '../state/cluster.js'
-import type { GroupCoordinator } from '../state/groups/coordinator.js'
+import type { Coordinator } from '../state/groups/coordinator.js'
+import type { Steering } from '../state/steering/steering.js'
 import type { SaslSession } from './sasl.js'
 import type { ServerConfig } from './server-config.js'
 
 /** What a handler works with besides the request. */
 export interface RequestContext {
   readonly cluster: Cluster
-  readonly groups: GroupCoordinator
+  readonly groups: Coordinator
   readonly config: ServerConfig
+  /** Not there if clients are told of this instance alone. */
+  readonly steering?: Steering | undefined
   readonly clock: Clock
   readonly random: Random
   readonly log: Log

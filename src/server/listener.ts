@@ -4,7 +4,8 @@ import { limits } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Cluster } from '../state/cluster.js'
-import type { GroupCoordinator } from '../state/groups/coordinator.js'
+import type { Coordinator } from '../state/groups/coordinator.js'
+import type { Steering } from '../state/steering/steering.js'
 import { Complaints } from './complaints.js'
 import { Connection } from './connection.js'
 import { Dispatcher } from './dispatch.js'
@@ -19,9 +20,11 @@ const sweepMs = 1000
 
 export interface ListenerOptions {
   cluster: Cluster
-  groups: GroupCoordinator
+  groups: Coordinator
   /** What is known once the port is: it is asked for with the port that is listened on. */
   config: (port: number) => ServerConfig
+  /** Sends clients to where they are served best; without it they are told of this instance alone. */
+  steering?: Steering | undefined
   clock: Clock
   random: Random
   log: Log
@@ -86,6 +89,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     cluster: options.cluster,
     groups: options.groups,
     config: options.config(port),
+    steering: options.steering,
     clock,
     random: options.random,
     log,

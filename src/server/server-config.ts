@@ -5,6 +5,8 @@ export interface ServerConfig {
   /** Where clients are told to connect. */
   readonly advertisedHost: string
   readonly advertisedPort: number
+  /** Where this instance stands, as clients are told (`broker.rack`). */
+  readonly rack?: string | undefined
   /** Whether a Metadata request that names an unknown topic creates it (`auto.create.topics.enable`). */
   readonly autoCreateTopics: boolean
   /** Partitions of a topic created without a number of its own (`num.partitions`). */

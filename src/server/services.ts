@@ -2,7 +2,8 @@ import type { Clock } from '../base/clock.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Cluster } from '../state/cluster.js'
-import type { GroupCoordinator } from '../state/groups/coordinator.js'
+import type { Coordinator } from '../state/groups/coordinator.js'
+import type { Steering } from '../state/steering/steering.js'
 import type { Complaints } from './complaints.js'
 import type { Dispatcher } from './dispatch.js'
 import type { PendingAnswers } from './pending-answers.js'
@@ -24,8 +25,10 @@ export interface ConnectionLimits {
 /** What all connections of a listener share. */
 export interface Services {
   readonly cluster: Cluster
-  readonly groups: GroupCoordinator
+  readonly groups: Coordinator
   readonly config: ServerConfig
+  /** Not there if clients are told of this instance alone. */
+  readonly steering?: Steering | undefined
   readonly clock: Clock
   readonly random: Random
   readonly log: Log

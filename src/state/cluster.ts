@@ -10,6 +10,8 @@ export interface Topic {
   /** Only what was set; defaults are in `topic-configs.ts`. */
   readonly configs: ReadonlyMap<string, string>
   readonly createdAtMs: number
+  /** In a cluster of several ledgers: the version of the catalogue that made it what it is; see `views/catalogue.ts`. */
+  readonly changedAt?: number
 }
 
 export interface TopicPartition {
@@ -75,6 +77,12 @@ export interface Topics {
   delete(id: TopicId): Promise<TopicOutcome>
   /** Raises the partition count; INVALID_PARTITIONS if it is not a raise. */
   createPartitions(id: TopicId, partitionCount: number): Promise<TopicOutcome>
+  /**
+   * Resolves when this instance knows which topics there are, by all that anybody was acknowledged before the call. For
+   * who asks for nothing else it costs less than the cluster's barrier.
+   * @throws UnavailableError when the tail can't be confirmed.
+   */
+  barrier(): Promise<void>
 }
 
 export interface ReadOptions {
@@ -154,8 +162,11 @@ export interface Lease {
 }
 
 export interface Leases {
-  /** Waits until the lease is ours; rejects with the signal's reason when `signal` is aborted first. */
-  acquire(name: string, signal: AbortSignal): Promise<Lease>
+  /**
+   * Waits until the lease is ours; rejects with the signal's reason when `signal` is aborted first.
+   * @param groupId the group whose offsets are committed under it; the one of the lease's name unless given
+   */
+  acquire(name: string, signal: AbortSignal, groupId?: string): Promise<Lease>
 }
 
 /** Offsets that a pipeline commits for itself, under its lease, in the group of the same name as Kafka tools see it. */

@@ -3,198 +3,147 @@ import { UnavailableError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import { ErrorCode } from '../protocol/error-codes.js'
-import type { Cluster, Leases, Logs, PipelineOffsets, Producers, Topics } from './cluster.js'
-import { leases } from './groups/leases.js'
-import { pipelineOffsets } from './groups/pipeline-offsets.js'
+import type { Cluster, Producers, Topics } from './cluster.js'
+import { type Coordinator, GroupCoordinator, type GroupCoordinatorOptions } from './groups/coordinator.js'
 import { openIdentity } from './ledger/identity.js'
-import { Ledger, type LedgerSettings } from './ledger/ledger.js'
-import { type LedgerObserver, noLedgerObserver } from './ledger/observer.js'
+import type { LedgerSettings } from './ledger/ledger.js'
+import type { LedgerObserver } from './ledger/observer.js'
 import type { Proposer } from './ledger/proposer.js'
-import { type CleanerObserver, noCleanerObserver } from './log/cleaner-observer.js'
-import { type CacheObserver, LogBytes } from './log/log-bytes.js'
-import { clusterLogs } from './log/logs.js'
-import { noUpkeepObserver, type UpkeepObserver } from './log/observer.js'
-import { Retention } from './log/retention.js'
-import { Upkeep, type UpkeepSettings, upkeepDefaults } from './log/upkeep.js'
+import { WaitingBytes } from './ledger/waiting-bytes.js'
+import type { CleanerObserver } from './log/cleaner-observer.js'
+import type { CacheObserver } from './log/log-bytes.js'
+import type { UpkeepObserver } from './log/observer.js'
+import { type UpkeepSettings, upkeepTurns } from './log/upkeep.js'
+import { manyLedgers } from './many-ledgers.js'
+import { type OpenLedger, openLedger } from './open-ledger.js'
 import type { ObjectStore } from './store/object-store.js'
 import { byPurpose, noPurposeObserver, type PurposeObserver } from './store/purposes.js'
 
 export interface ClusterSettings extends LedgerSettings, Partial<Omit<UpkeepSettings, 'trimGraceMs'>> {
   /** Record bytes kept in memory for readers. */
   cacheBytes: number
+  /** How many ledgers the cluster is to have, if it is made now; undefined: as many as it has, a new one has one. */
+  ledgers?: number | undefined
 }
 
-export interface ClusterOptions {
+/** Those who are told what each ledger does. */
+export interface LedgerObservers {
+  ledgerObserver?: LedgerObserver
+  upkeepObserver?: UpkeepObserver
+  cleanerObserver?: CleanerObserver
+}
+
+export interface ClusterOptions extends LedgerObservers {
   store: ObjectStore
   clock: Clock
   random: Random
   log: Log
   settings: ClusterSettings
-  ledgerObserver?: LedgerObserver
   cacheObserver?: CacheObserver
   purposeObserver?: PurposeObserver
-  upkeepObserver?: UpkeepObserver
-  cleanerObserver?: CleanerObserver
+  /** Observers of one of the ledgers, in the place of those of all. */
+  observersOf?: (ledger: number) => LedgerObservers
   /** This instance can't go on; `main` ends the process. */
   onFatal(error: Error): void
 }
 
-/** A cluster, and what only `main` and the group coordinator may use of it. */
+/** A cluster, and what only `main` may use of it. */
 export interface OpenCluster extends Cluster {
+  /** Its ledgers, by their numbers. */
+  readonly proposers: readonly Proposer[]
+  /** The home ledger. */
   readonly proposer: Proposer
-  /** Sequence number of the last applied entry. */
-  ledgerSequence(): number
+  /** Sequence number of the last applied entry of a ledger, the home ledger unless given. */
+  ledgerSequence(ledger?: number): number
   /** Record bytes in memory. */
   cachedBytes(): number
   /** Record bytes that readers wait for. */
   heldBytes(): number
   /** Memory for record bytes that waits to be used again, bytes. */
   idleBytes(): number
+  /** The coordinator of all groups on this instance. To be closed before the cluster. */
+  openGroups(options: Omit<GroupCoordinatorOptions, 'proposer'>): Coordinator
 }
 
 /** An instance that can't go on leaves what it has under way after so long, milliseconds. */
 const abandonMs = 1_000
-/** Puts that fail, or a tail that is not seen, for longer than this make an instance unfit, milliseconds. */
-const unhealthyAfterMs = 5_000
 
 /**
  * Opens the cluster that the store holds; makes one of an empty store.
- * @throws StoreError, CorruptObjectError, UnavailableError if the store can't be read, written or understood.
+ * @throws StoreError, CorruptObjectError, UnavailableError if the store can't be read, written or understood;
+ * LedgerCountError if it has another number of ledgers than the settings say.
  */
 export async function openCluster(options: ClusterOptions): Promise<OpenCluster> {
-  const { clock, random, log, settings } = options
+  const { clock, random, settings } = options
+  const stores = byPurpose(options.store, clock, options.purposeObserver ?? noPurposeObserver)
+  const { clusterId, ledgers: count } = await openIdentity(stores.ledger, random, settings.ledgers)
+  const shared = { waiting: new WaitingBytes(settings.waitingBytesMax), turns: upkeepTurns() }
   const failed = new AbortController()
   const onFatal = (error: Error) => {
+    // If one ledger can't go on, the others will soon say so too.
+    if (!failed.signal.aborted) options.onFatal(error)
     failed.abort()
-    options.onFatal(error)
   }
-  const stores = byPurpose(options.store, clock, options.purposeObserver ?? noPurposeObserver)
-  const identity = await openIdentity(stores.ledger, random)
-  const bytes = new LogBytes({
-    tail: stores.tail,
-    backfill: stores.backfill,
-    ledger: 0,
-    cacheBytes: settings.cacheBytes,
-    observer: options.cacheObserver ?? { lookedUp() {} },
-  })
-  const ledger = await Ledger.open({
-    store: stores.ledger,
-    upkeepStore: stores.upkeep,
-    clock,
-    random,
-    log,
-    settings,
-    observer: options.ledgerObserver ?? noLedgerObserver,
-    keepBytes: (object, position, pieces) => bytes.keep(object, position, pieces),
-    recordsOrdered: (object, length) => bytes.ordered(object, length),
-    onFatal,
-  })
-  const { clusterId } = identity
-  return new LedgerCluster({ ...options, clusterId, ledger, bytes, upkeepStore: stores.upkeep, failed: failed.signal })
+  const abandoned = new Promise<void>((resolve) => failed.signal.addEventListener('abort', () => resolve())).then(() =>
+    clock.sleep(abandonMs),
+  )
+  const opening = Array.from({ length: count }, (_, number) =>
+    openLedger({ ...options, ...shared, onFatal, stores, number, ledgers: count }),
+  )
+  const ledgers = await all(opening)
+  for (const ledger of ledgers) ledger.begin()
+  const [home] = ledgers as [OpenLedger, ...OpenLedger[]]
+  return count === 1
+    ? oneLedger(options, clusterId, home, abandoned)
+    : manyLedgers({ ...options, ...shared, clusterId, ledgers, abandoned, producers: clusterProducers(home.ledger) })
 }
 
-class LedgerCluster implements OpenCluster {
-  readonly clusterId: string
-  readonly topics: Topics
-  readonly logs: Logs
-  readonly producers: Producers
-  readonly leases: Leases
-  readonly pipelineOffsets: PipelineOffsets
-  readonly #ledger: Ledger
-  readonly #bytes: LogBytes
-  readonly #store: ObjectStore
-  readonly #retention: Retention
-  readonly #upkeep: Upkeep
-  readonly #leases: ReturnType<typeof leases>
-  readonly #abandoned: Promise<void>
-  #isClosed = false
+/** All ledgers, or none: those that could be opened are closed again. */
+async function all(opening: readonly Promise<OpenLedger>[]): Promise<OpenLedger[]> {
+  const outcomes = await Promise.allSettled(opening)
+  const ledgers = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failed === undefined) return ledgers
+  await Promise.allSettled(ledgers.map((ledger) => ledger.close()))
+  throw failed.reason
+}
 
-  constructor(
-    options: ClusterOptions & {
-      clusterId: string
-      ledger: Ledger
-      bytes: LogBytes
-      upkeepStore: ObjectStore
-      /** Aborted when this instance can't go on. */
-      failed: AbortSignal
+/** A cluster with one ledger: the ledger is all that there is to it. */
+function oneLedger(
+  { store, random }: ClusterOptions,
+  clusterId: string,
+  open: OpenLedger,
+  abandoned: Promise<void>,
+): OpenCluster {
+  const { ledger, bytes } = open
+  let isClosed = false
+  return {
+    clusterId,
+    topics: clusterTopics(ledger, random),
+    logs: open.logs,
+    producers: clusterProducers(ledger),
+    leases: open.leases,
+    pipelineOffsets: open.pipelineOffsets,
+    proposer: ledger,
+    proposers: [ledger],
+    ledgerSequence: () => ledger.sequence,
+    cachedBytes: () => bytes.bytes,
+    heldBytes: () => bytes.heldBytes,
+    idleBytes: () => bytes.pool.idleBytes,
+    openGroups: (groups) => new GroupCoordinator({ ...groups, proposer: ledger }),
+    barrier: () => ledger.barrier(),
+    unhealthy: () => (isClosed ? shuttingDown : open.unhealthy()),
+    async close() {
+      if (isClosed) return
+      isClosed = true
+      // Of an instance that can't go on nothing counts any more: it does not wait for a store that may never answer.
+      await Promise.race([open.close(), abandoned])
+      await store.close()
     },
-  ) {
-    const { ledger, random, clock, log, bytes, failed } = options
-    this.#abandoned = new Promise<void>((resolve) => failed.addEventListener('abort', () => resolve())).then(() =>
-      clock.sleep(abandonMs),
-    )
-    this.clusterId = options.clusterId
-    this.#ledger = ledger
-    this.#bytes = bytes
-    this.#store = options.store
-    this.topics = clusterTopics(ledger, random)
-    this.logs = clusterLogs(ledger, bytes)
-    this.producers = clusterProducers(ledger)
-    this.#leases = leases({ proposer: ledger, clock, random, log })
-    this.leases = this.#leases
-    this.pipelineOffsets = pipelineOffsets({ proposer: ledger })
-    this.#retention = new Retention({ proposer: ledger, clock, random, log })
-    this.#upkeep = new Upkeep({
-      store: options.upkeepStore,
-      ledger,
-      clock,
-      random,
-      log,
-      observer: options.upkeepObserver ?? noUpkeepObserver,
-      cleanerObserver: options.cleanerObserver ?? noCleanerObserver,
-      settings: { ...upkeepDefaults, ...options.settings },
-    })
-  }
-
-  get proposer(): Proposer {
-    return this.#ledger
-  }
-
-  ledgerSequence(): number {
-    return this.#ledger.sequence
-  }
-
-  cachedBytes(): number {
-    return this.#bytes.bytes
-  }
-
-  heldBytes(): number {
-    return this.#bytes.heldBytes
-  }
-
-  idleBytes(): number {
-    return this.#bytes.pool.idleBytes
-  }
-
-  barrier(): Promise<void> {
-    return this.#ledger.barrier()
-  }
-
-  unhealthy(): string | undefined {
-    if (this.#isClosed) return 'this instance is shutting down'
-    const failure = this.#ledger.putFailure()
-    if (failure !== undefined && failure.forMs > unhealthyAfterMs)
-      return `the store cannot be written for ${Math.round(failure.forMs / 1_000)} s: ${failure.reason}`
-    const ageMs = this.#ledger.tailAgeMs()
-    if (ageMs > unhealthyAfterMs) return `the store cannot be read for ${Math.round(ageMs / 1_000)} s`
-    return undefined
-  }
-
-  async close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    // Of an instance that can't go on nothing counts any more: it does not wait for a store that may never answer.
-    await Promise.race([this.#finish(), this.#abandoned])
-    await this.#store.close()
-  }
-
-  async #finish(): Promise<void> {
-    await this.#retention.close()
-    await this.#upkeep.close()
-    await this.#leases.close()
-    await this.#ledger.close()
   }
 }
+
+const shuttingDown = 'this instance is shutting down'
 
 function clusterTopics(proposer: Proposer, random: Random): Topics {
   const { state } = proposer
@@ -206,6 +155,7 @@ function clusterTopics(proposer: Proposer, random: Random): Topics {
       proposer.propose('createTopic', { name, id: random.hex(16), partitionCount, configs: [...configs] }),
     delete: (id) => proposer.propose('deleteTopic', { id }),
     createPartitions: (id, partitionCount) => proposer.propose('createPartitions', { id, partitionCount }),
+    barrier: () => proposer.barrier(),
   }
 }
 

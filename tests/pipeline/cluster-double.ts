@@ -138,6 +138,7 @@ export function clusterDouble(): ClusterDouble {
         topics.set(topic.name, { ...topic, partitionCount })
         return { errorCode: ErrorCode.NONE }
       },
+      async barrier() {},
     },
     logs: {
       async append(batches) {

@@ -2,6 +2,7 @@ import type { Random } from '../../src/base/random.js'
 import { ErrorCode } from '../../src/protocol/error-codes.js'
 import type { CreateTopicsResponse } from '../../src/protocol/messages/create-topics.js'
 import type { MetadataResponse } from '../../src/protocol/messages/metadata.js'
+import { encodeBatch } from '../../src/protocol/records/record.js'
 import { ZERO_UUID } from '../../src/protocol/schema.js'
 import { createTopics } from '../../src/server/handlers/create-topics.js'
 import { metadata } from '../../src/server/handlers/metadata.js'
@@ -104,8 +105,21 @@ async function remove(world: World, topic: KnownTopic, random: Random): Promise<
   topic.deletionAskedAtMs = world.now()
   const connection = world.mustConnect(random)
   const { errorCode } = await connection.call(({ cluster }) => cluster.topics.delete(topic.id), requestTimeoutMs)
-  if (errorCode === ErrorCode.NONE) topic.deletedAtMs = world.now()
-  else world.history.violation('topics', `deleting ${topic.name} (${topic.id}) gave ${errorCode}`)
+  if (errorCode !== ErrorCode.NONE)
+    return void world.history.violation('topics', `deleting ${topic.name} (${topic.id}) gave ${errorCode}`)
+  topic.deletedAtMs = world.now()
+  await writeToDeleted(world, topic, random)
+}
+
+/** Whoever knows of the deletion can't write to the topic any more, wherever it asks. */
+async function writeToDeleted(world: World, { id, name, partitionCount }: KnownTopic, random: Random): Promise<void> {
+  const records = [{ timestampMs: world.wallClock(), key: null, value: Buffer.from('late'), headers: [] }]
+  const partition = Math.floor(random.next() * partitionCount)
+  const batches = [{ topicId: id, partition, batch: encodeBatch({ records }) }]
+  const connection = world.mustConnect(random)
+  const [outcome] = await connection.call(({ cluster }) => cluster.logs.append(batches), requestTimeoutMs)
+  if (outcome?.errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    world.history.violation('deleted topic', `a record for ${name}-${partition} (${id}) gave ${outcome?.errorCode}`)
 }
 
 async function addPartition(world: World, topic: KnownTopic, random: Random): Promise<void> {

@@ -1,15 +1,14 @@
-import { entriesFolder, numberOfKey } from '../../src/state/ledger/keys.js'
+import { kindOfKey, numberOfKey } from '../../src/state/ledger/keys.js'
 import { MemoryBucket } from '../../src/state/store/memory.js'
 import type { History } from './history.js'
 
 /** An object that was deleted. */
 export interface Removal {
   key: string
-  /** Entries that the ledger had then, without a gap. */
+  /** Whose it was, and how many entries that ledger had then, without a gap. */
+  ledger: number
   tail: number
 }
-
-const entries = `${entriesFolder(0)}/`
 
 /** A bucket that remembers everything that it ever held, so that it can be judged later. */
 export class Archive extends MemoryBucket {
@@ -19,14 +18,16 @@ export class Archive extends MemoryBucket {
   readonly storedAtMs = new Map<string, number>()
   /** In the order in which they happened. */
   readonly removals: Removal[] = []
-  /** Entries that the ledger has ever had, without a gap. */
-  tail = 0
-  readonly #found = new Set<number>()
+  /** Entries that each ledger has ever had, without a gap. */
+  readonly tails: number[]
+  readonly #found: Set<number>[]
   readonly #history: History
   readonly #now: () => number
 
-  constructor(history: History, now: () => number) {
+  constructor(history: History, now: () => number, ledgers = 1) {
     super()
+    this.tails = Array.from({ length: ledgers }, () => 0)
+    this.#found = this.tails.map(() => new Set())
     this.#history = history
     this.#now = now
   }
@@ -39,7 +40,7 @@ export class Archive extends MemoryBucket {
   asked(key: string, earlier: Set<string>): void {
     const isFirst = !earlier.has(key)
     earlier.add(key)
-    if (isFirst && key.startsWith(entries) && this.all.has(key) && !this.objects.has(key))
+    if (isFirst && key.startsWith('ledger/') && this.all.has(key) && !this.objects.has(key))
       this.#history.violation('trimmed place', `${key} was deleted, and is to be stored again`)
   }
 
@@ -48,13 +49,24 @@ export class Archive extends MemoryBucket {
     if (this.all.has(key)) return
     this.all.set(key, bytes)
     this.storedAtMs.set(key, this.#now())
-    if (!key.startsWith(entries)) return
-    this.#found.add(numberOfKey(key))
-    while (this.#found.delete(this.tail + 1)) this.tail++
+    if (!key.startsWith('ledger/')) return
+    const ledger = this.#ledgerOf(key)
+    const found = this.#found[ledger] as Set<number>
+    found.add(numberOfKey(key))
+    while (found.delete(this.tailOf(ledger) + 1)) this.tails[ledger] = this.tailOf(ledger) + 1
   }
 
   override remove(key: string): void {
-    if (this.objects.has(key)) this.removals.push({ key, tail: this.tail })
+    const ledger = this.#ledgerOf(key)
+    if (this.objects.has(key)) this.removals.push({ key, ledger, tail: this.tailOf(ledger) })
     super.remove(key)
+  }
+
+  tailOf(ledger: number): number {
+    return this.tails[ledger] ?? 0
+  }
+
+  #ledgerOf(key: string): number {
+    return kindOfKey(key, this.tails.length)?.ledger ?? 0
   }
 }

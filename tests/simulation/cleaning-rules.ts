@@ -49,12 +49,14 @@ interface FoundBatch {
 export class CleaningRules {
   readonly #history: History
   readonly #store: StoreWitness
+  readonly #ledger: number
   readonly #logs = new Map<string, KeyedLog>()
   #before: { ranges: ReturnType<typeof rangesOf>; segmentsFrom: number } = { ranges: undefined, segmentsFrom: 0 }
   /** Records that were left out so far. */
   removed = 0
 
-  constructor(history: History, store: StoreWitness) {
+  constructor(history: History, store: StoreWitness, ledger: number) {
+    this.#ledger = ledger
     this.#history = history
     this.#store = store
   }
@@ -73,7 +75,7 @@ export class CleaningRules {
       const at = position
       position += length
       if (errorCode !== ErrorCode.NONE || !isCompacted(state, topicId)) continue
-      const object = this.#store.object(objectKey(0, topicId, partition, place.body))
+      const object = this.#store.object(objectKey(this.#ledger, topicId, partition, place.body))
       if (object === undefined) continue
       const log = this.#log(topicId, partition)
       for (const [offset, record] of recordsAt(object.subarray(at, at + length), baseOffset)) {
@@ -209,7 +211,7 @@ export class CleaningRules {
   #batchesOf(topicId: TopicId, partition: number, ranges: NonNullable<ReturnType<typeof rangesOf>>) {
     const found: FoundBatch[] = []
     for (const range of ranges) {
-      const key = objectKey(0, topicId, partition, range)
+      const key = objectKey(this.#ledger, topicId, partition, range)
       const object = this.#store.object(key)
       const end = range.position + range.length
       if (object === undefined || this.#store.isDeleted(key) || object.length < end) return undefined

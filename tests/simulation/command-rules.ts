@@ -1,10 +1,11 @@
 import { ErrorCode } from '../../src/protocol/error-codes.js'
-import type { AppendOutcome } from '../../src/state/cluster.js'
+import type { AppendOutcome, TopicId } from '../../src/state/cluster.js'
 import type { CommandKind, CommandOf, OutcomeOf } from '../../src/state/views/commands.js'
 import type { AppendCommand } from '../../src/state/views/partition-log.js'
 import { batchStride } from '../../src/state/views/partition-log.js'
 import type { State } from '../../src/state/views/state.js'
 import type { Place } from '../../src/state/views/view.js'
+import type { CatalogueVersions } from './catalogue-versions.js'
 import { CleaningRules } from './cleaning-rules.js'
 import { ClockRules } from './clock-rules.js'
 import type { History } from './history.js'
@@ -41,12 +42,19 @@ export class CommandRules {
   readonly #rules: Rules
   readonly cleaning: CleaningRules
 
-  constructor(history: History, store: StoreWitness) {
+  /** @param versions what the home ledger, folded before the others, has had of topics */
+  constructor(history: History, store: StoreWitness, ledger: number, versions: CatalogueVersions) {
     this.#history = history
-    const upkeep = new UpkeepRules(history, store)
-    const cleaning = new CleaningRules(history, store)
+    const upkeep = new UpkeepRules(history, store, ledger)
+    const cleaning = new CleaningRules(history, store, ledger)
     this.cleaning = cleaning
     const clock = new ClockRules(history, () => store.storedAtMs())
+    const forget = (id: TopicId) => {
+      upkeep.deletedTopic(id)
+      cleaning.deletedTopic(id)
+      for (const log of this.#ends.keys()) if (log.startsWith(id)) this.#ends.delete(log)
+    }
+    const note = { after: (state: State) => versions.note(state) }
     this.#rules = {
       append: {
         after: (state, command, outcome, place) => {
@@ -72,11 +80,19 @@ export class CommandRules {
         after: (state, command, { isReplaced }, place) => upkeep.replaced(state, command, isReplaced, place),
       },
       fenceSegments: { after: (state, command) => upkeep.fenced(state, command) },
+      createTopic: note,
+      createPartitions: note,
       deleteTopic: {
-        after: (_state, { id }) => {
-          upkeep.deletedTopic(id)
-          cleaning.deletedTopic(id)
-          for (const log of this.#ends.keys()) if (log.startsWith(id)) this.#ends.delete(log)
+        after: (state, { id }) => {
+          forget(id)
+          versions.note(state)
+        },
+      },
+      followCatalogue: {
+        after: (state, { dropped }, { version }) => {
+          const problem = versions.problemOf(state)
+          if (problem !== undefined) this.#violation('catalogue', `ledger ${ledger} at version ${version}: ${problem}`)
+          for (const id of dropped) if (state.topics.byId(id) === undefined) forget(id)
         },
       },
       allocateProducerId: {

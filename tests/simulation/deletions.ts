@@ -1,9 +1,8 @@
 import {
-  entriesFolder,
+  kindOfKey,
   lanesPrefix,
   numberOfKey,
   objectKey,
-  segmentsPrefix,
   snapshotsPrefix,
   writerOfLaneKey,
   writersPrefix,
@@ -13,7 +12,6 @@ import type { Archive } from './archive.js'
 import type { History } from './history.js'
 import type { ReferenceFold } from './reference-fold.js'
 
-const entries = `${entriesFolder(0)}/`
 /** Those that are kept, and what instances left that died between storing one and deleting the oldest. */
 const snapshotsMax = 8
 
@@ -21,10 +19,13 @@ const snapshotsMax = 8
 export class Deletions {
   readonly #archive: Archive
   readonly #history: History
+  readonly #ledger: number
   readonly #deleted = new Set<string>()
   #next = 0
 
-  constructor(archive: Archive, history: History) {
+  /** Looks at what is of one ledger. */
+  constructor(archive: Archive, history: History, ledger: number) {
+    this.#ledger = ledger
     this.#archive = archive
     this.#history = history
   }
@@ -39,8 +40,10 @@ export class Deletions {
     let references: ReadonlySet<string> | undefined
     for (; ; this.#next++) {
       const removal = removals[this.#next]
-      if (removal === undefined || removal.tail > sequence) return
-      references ??= referencesOf(state)
+      if (removal === undefined) return
+      if (removal.ledger !== this.#ledger) continue
+      if (removal.tail > sequence) return
+      references ??= referencesOf(state, this.#ledger)
       this.#deleted.add(removal.key)
       if (references.has(removal.key))
         this.#history.violation('missing object', `${removal.key} was deleted at entry ${sequence}, which refers to it`)
@@ -53,15 +56,18 @@ export class Deletions {
    */
   checkGarbage(state: State, quietSinceMs: number, living: ReadonlySet<number>): void {
     const { objects, storedAtMs, removals } = this.#archive
-    const references = referencesOf(state)
-    const snapshots = this.#archive.sortedKeys().filter((key) => key.startsWith(snapshotsPrefix(0)))
+    const ledger = this.#ledger
+    const references = referencesOf(state, ledger)
+    const snapshots = this.#archive.sortedKeys().filter((key) => key.startsWith(snapshotsPrefix(ledger)))
     if (snapshots.length > snapshotsMax) this.#history.violation('garbage', `there are ${snapshots.length} snapshots`)
     const covered = numberOfKey(snapshots.find((key) => (storedAtMs.get(key) ?? 0) < quietSinceMs) ?? '0')
     const garbage: string[] = []
     for (const key of objects.keys()) {
       if ((storedAtMs.get(key) ?? 0) >= quietSinceMs || references.has(key)) continue
-      const isEntry = key.startsWith(entries) && numberOfKey(key) <= covered
-      if (isEntry || key.startsWith(lanesPrefix(0)) || key.startsWith(segmentsPrefix)) garbage.push(key)
+      const kind = kindOfKey(key, this.#archive.tails.length)
+      if (kind?.ledger !== ledger) continue
+      const isEntry = kind.kind === 'entry' && kind.number <= covered
+      if (isEntry || kind.kind === 'lane' || kind.kind === 'segment') garbage.push(key)
     }
     const claims = this.#archive.sortedKeys().filter((key) => key.startsWith(writersPrefix(0)))
     const gone = claims.filter((key) => (storedAtMs.get(key) ?? 0) < quietSinceMs && !living.has(numberOfKey(key)))
@@ -75,20 +81,20 @@ export class Deletions {
     if (garbage.length === 0) return
     const [first = ''] = garbage
     const writer = writerOfLaneKey(first)
-    const why = first.startsWith(lanesPrefix(0)) ? `, its writer came to ${state.writers.lastIndex(writer)}` : ''
+    const why = first.startsWith(lanesPrefix(ledger)) ? `, its writer came to ${state.writers.lastIndex(writer)}` : ''
     const where = `snapshots from ${covered}, ${removals.length} were deleted`
     this.#history.violation('garbage', `${garbage.length} objects that nothing refers to, as ${first}${why}; ${where}`)
   }
 }
 
 /** The keys of all objects that hold records of a partition. */
-function referencesOf(state: State): ReadonlySet<string> {
+function referencesOf(state: State, ledger: number): ReadonlySet<string> {
   const keys = new Set<string>()
   for (const topic of state.topics.all())
     for (const { topicId, partition, ranges } of state.partitions.ofTopic(topic.id))
       for (let i = 0; i < ranges.length; i++) {
         const ref = { writer: ranges.writerAt(i), number: ranges.numberAt(i) }
-        keys.add(objectKey(0, topicId, partition, ref))
+        keys.add(objectKey(ledger, topicId, partition, ref))
       }
   return keys
 }

@@ -110,8 +110,8 @@ export class Disturbances {
     const { clock, random, bucket, isOver } = this.#disturbed
     clock.after(1_000 + random.next() * 3_000, () => {
       if (isOver()) return
-      const old = bucket.all.get(entryKey(0, 1 + Math.floor(random.next() * bucket.tail)))
-      const key = entryKey(0, bucket.tail + 1)
+      const old = bucket.all.get(entryKey(0, 1 + Math.floor(random.next() * bucket.tailOf(0))))
+      const key = entryKey(0, bucket.tailOf(0) + 1)
       if (old !== undefined && !bucket.all.has(key)) bucket.add(key, old)
       this.#haunt()
     })
@@ -121,7 +121,7 @@ export class Disturbances {
     const { clock, random, bucket, slots, areOn } = this.#disturbed
     clock.after(3_000 + random.next() * 4_000, () => {
       if (!areOn()) return
-      const last = bucket.all.get(entryKey(0, bucket.tail))
+      const last = bucket.all.get(entryKey(0, bucket.tailOf(0)))
       const writer = last && decodeEntry(last, 'the last entry').writer
       const instance = slots.find(({ cluster }) => cluster?.proposer.writer === writer)
       if (random.next() < 0.7) instance?.crash()

@@ -113,6 +113,13 @@ export class History {
     return this.#logStarts.get(`${topicId}-${partition}`) ?? 0
   }
 
+  /** Records of the topic were taken, having been sent at `askedAtMs`. */
+  toldThere(topicId: TopicId, askedAtMs: number, who: string): void {
+    const topic = this.topic(topicId)
+    if (topic !== undefined && topic.deletedAtMs <= askedAtMs)
+      this.violation('deleted topic', `${who} wrote to ${topic.name} (${topicId}), which had been deleted`)
+  }
+
   /** Somebody was told that the topic, or its partition, is unknown, having asked at `askedAtMs`. */
   toldUnknown(topicId: TopicId, askedAtMs: number, who: string): void {
     const topic = this.topic(topicId)

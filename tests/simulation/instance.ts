@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { messageOf } from '../../src/base/errors.js'
 import { type Log, silentLog } from '../../src/base/log.js'
 import { type Random, seededRandom } from '../../src/base/random.js'
-import { GroupCoordinator, type GroupLimits } from '../../src/state/groups/coordinator.js'
+import type { Coordinator, GroupLimits } from '../../src/state/groups/coordinator.js'
 import { pack } from '../../src/state/ledger/entry.js'
 import { noLedgerObserver } from '../../src/state/ledger/observer.js'
 import { Retention } from '../../src/state/log/retention.js'
@@ -25,8 +25,8 @@ const storeRetryMs = 2_000
 export interface InstanceOptions {
   world: VirtualClock
   history: History
-  /** Hashes of the state after an entry, as all instances found it. */
-  folds: Map<number, string>
+  /** Hashes of each ledger's state after an entry, as all instances found it. */
+  folds: readonly Map<number, string>[]
   store: ObjectStore
   faults: () => Faults
   isCutOff: () => boolean
@@ -52,12 +52,12 @@ export class SimulatedInstance {
   readonly random: Random
   readonly log: Log
   cluster: OpenCluster | undefined
-  groups: GroupCoordinator | undefined
+  groups: Coordinator | undefined
   /** Since when clients could connect, by the world's clock. */
   servingSinceMs = Number.POSITIVE_INFINITY
   /** Record bytes that were taken and not answered, and most that were so at once. */
   readonly appending = { bytes: 0, bytesMax: 0, refusals: 0 }
-  #retention: Retention | undefined
+  #retentions: Retention[] = []
   #isClosing = false
   readonly #options: InstanceOptions
 
@@ -88,7 +88,7 @@ export class SimulatedInstance {
     if (cluster === undefined || groups === undefined || this.#isClosing) return
     this.#isClosing = true
     groups.close()
-    await this.#retention?.close()
+    for (const retention of this.#retentions) await retention.close()
     await cluster.close()
     // It may have been killed meanwhile.
     if (!this.process.isAlive) return
@@ -112,10 +112,12 @@ export class SimulatedInstance {
           random,
           log,
           settings,
-          ledgerObserver: {
-            ...noLedgerObserver,
-            entryApplied: (_own, sequence) => this.#compareFold(sequence, attempt.cluster),
-          },
+          observersOf: (ledger) => ({
+            ledgerObserver: {
+              ...noLedgerObserver,
+              entryApplied: (_own, sequence) => this.#compareFold(ledger, sequence, attempt.cluster),
+            },
+          }),
           onFatal: (error) => {
             if (isFenced(error)) this.#options.onFenced()
             else history.violation('fatal', messageOf(error))
@@ -128,14 +130,14 @@ export class SimulatedInstance {
         await clock.sleep(100 + random.next() * 200)
       }
     }
-    const { proposer } = this.cluster
+    const { proposers } = this.cluster
     this.#countAppends(this.cluster)
-    this.groups = new GroupCoordinator({ proposer, clock, random, log, limits: groupLimits })
+    this.groups = this.cluster.openGroups({ clock, random, log, limits: groupLimits })
     this.servingSinceMs = world.monotonic()
     const { retentionCheckMs } = this.#options
     if (retentionCheckMs === undefined) return
-    this.#retention = new Retention({ proposer, clock, random, log })
-    await this.#checkRetention(this.#retention, retentionCheckMs)
+    this.#retentions = proposers.map((proposer) => new Retention({ proposer, clock, random, log }))
+    await Promise.all(this.#retentions.map((retention) => this.#checkRetention(retention, retentionCheckMs)))
   }
 
   #countAppends(cluster: OpenCluster): void {
@@ -174,14 +176,15 @@ export class SimulatedInstance {
   }
 
   /** All who have applied the same entries hold the same state, byte by byte. */
-  #compareFold(sequence: number, cluster: OpenCluster | undefined): void {
-    if (sequence % comparedEntries !== 0 || cluster === undefined) return
-    const { folds, history } = this.#options
-    const found = hashOf(cluster.proposer.state)
+  #compareFold(ledger: number, sequence: number, cluster: OpenCluster | undefined): void {
+    const proposer = cluster?.proposers[ledger]
+    if (sequence % comparedEntries !== 0 || proposer === undefined) return
+    const { history } = this.#options
+    const folds = this.#options.folds[ledger] as Map<number, string>
+    const found = hashOf(proposer.state)
     const known = folds.get(sequence)
     if (known === undefined) folds.set(sequence, found)
-    else if (known !== found)
-      history.violation('divergent folds', `writer ${cluster.proposer.writer} at entry ${sequence}`)
+    else if (known !== found) history.violation('divergent folds', `writer ${proposer.writer} at entry ${sequence}`)
   }
 }
 

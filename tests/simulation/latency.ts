@@ -16,6 +16,12 @@ const batchBytesMin = 100
 
 export interface LatencyOptions {
   writers: number
+  /**
+   * One unless given. Of several each writer writes to the partition of one, as clients do that are steered; `isScattered`:
+   * to partitions of all in turn, as they do behind a load balancer.
+   */
+  ledgers?: number
+  isScattered?: boolean
   flushIntervalMs: number
   /** 50 and 4 unless given, as on S3. */
   pollIntervalMs?: number
@@ -51,6 +57,7 @@ const warmUpMs = 5_000
 /** Lets writers work on a store as S3 is, and measures in virtual time. */
 export async function measureLatency(options: LatencyOptions): Promise<Latencies> {
   const { writers, flushIntervalMs, pollIntervalMs = 50, maxInflightEntries = 4, seed, ms } = options
+  const { ledgers = 1, isScattered = false } = options
   const { outliers = 0, putMs = s3.putMs, bytesPerSecond = 0, isConsumed = false } = options
   const faults = { ...s3, outliers, putMs }
   const batchBytes = Math.max(batchBytesMin, Math.round((bytesPerSecond * offerMs) / 1_000 / writers))
@@ -76,6 +83,7 @@ export async function measureLatency(options: LatencyOptions): Promise<Latencies
       },
     }
     const settings = {
+      ledgers,
       flushIntervalMs,
       flushBytes: 2 ** 22 - 2 ** 16,
       maxInflightEntries,
@@ -94,18 +102,20 @@ export async function measureLatency(options: LatencyOptions): Promise<Latencies
     )
   }
   await world.run(60_000, () => instances.length === writers)
-  const topicId = await createTopic(world, instances[0]?.cluster)
+  const topicId = await createTopic(world, instances[0]?.cluster, ledgers)
   const batch = encodeBatch({
     records: [{ timestampMs: world.now(), key: null, value: Buffer.alloc(batchBytes), headers: [] }],
   })
   if (isConsumed) for (const { cluster } of instances) void consume(cluster, topicId, batch.length)
   const begin = world.monotonic() + warmUpMs
   const end = begin + ms
-  for (const { cluster, samples } of instances) {
+  for (const [writer, { cluster, samples }] of instances.entries()) {
+    let partition = writer
     const offer = () => {
       const askedAtMs = world.monotonic()
       if (askedAtMs > end) return
-      void cluster.logs.append([{ topicId, partition: 0, batch }]).then(() => {
+      if (isScattered) partition++
+      void cluster.logs.append([{ topicId, partition: partition % ledgers, batch }]).then(() => {
         if (askedAtMs >= begin) samples.push(world.monotonic() - askedAtMs)
       })
       world.after(offerMs, offer)
@@ -166,9 +176,13 @@ async function consume({ logs }: OpenCluster, topicId: string, batchLength: numb
   }
 }
 
-async function createTopic(world: VirtualClock, cluster: OpenCluster | undefined): Promise<string> {
+async function createTopic(
+  world: VirtualClock,
+  cluster: OpenCluster | undefined,
+  partitionCount: number,
+): Promise<string> {
   let topicId: string | undefined
-  void cluster?.topics.create({ name: 'latency', partitionCount: 1, configs: new Map() }).then(({ topic }) => {
+  void cluster?.topics.create({ name: 'latency', partitionCount, configs: new Map() }).then(({ topic }) => {
     topicId = topic?.id
   })
   await world.run(world.monotonic() + 60_000, () => topicId !== undefined)
@@ -190,6 +204,14 @@ const tables = [
   { name: 'default, 0.5 % slow', flushIntervalMs: 100, outliers: 0.005 },
 ]
 
+/** Several ledgers at S3's defaults: each written by those who are steered to it, or all by everybody. */
+const spreadRows = [
+  { name: '3 ledgers', flushIntervalMs: 100, ledgers: 3, writers: 3 },
+  { name: '10 ledgers', flushIntervalMs: 100, ledgers: 10, writers: 10 },
+  { name: '3 ledgers', flushIntervalMs: 100, ledgers: 3, writers: 10 },
+  { name: '3, scattered', flushIntervalMs: 100, ledgers: 3, writers: 3, isScattered: true },
+]
+
 /** Prints the table of `docs/simulation.md`. */
 export async function printLatencies(say: (line: string) => void): Promise<void> {
   const ms = 60_000
@@ -197,22 +219,22 @@ export async function printLatencies(say: (line: string) => void): Promise<void>
   say(
     'writers  settings             sequencer p50/p99  others p50/p99  puts/s  gets/s per instance  changes/min  voids',
   )
-  for (const { name, ...settings } of tables)
-    for (const writers of [1, 3, 10]) {
-      const found = await measureLatency({ ...settings, writers, seed: 1, ms })
-      const pair = (of: { p50: number; p99: number } | undefined) =>
-        of === undefined ? '–' : `${of.p50.toFixed(0)} / ${of.p99.toFixed(0)}`
-      say(
-        [
-          String(writers).padEnd(7),
-          name.padEnd(19),
-          pair(found.sequencer).padEnd(17),
-          pair(found.others).padEnd(14),
-          found.putsPerSecond.toFixed(0).padEnd(6),
-          found.getsPerSecond.toFixed(0).padEnd(19),
-          found.changesPerMinute.toFixed(0).padEnd(11),
-          `${(found.voids * 100).toFixed(1)} %`,
-        ].join('  '),
-      )
-    }
+  const rows = tables.flatMap((settings) => [1, 3, 10].map((writers) => ({ ...settings, writers })))
+  for (const { name, writers, ...settings } of [...rows, ...spreadRows]) {
+    const found = await measureLatency({ ...settings, writers, seed: 1, ms })
+    const pair = (of: { p50: number; p99: number } | undefined) =>
+      of === undefined ? '–' : `${of.p50.toFixed(0)} / ${of.p99.toFixed(0)}`
+    say(
+      [
+        String(writers).padEnd(7),
+        name.padEnd(19),
+        pair(found.sequencer).padEnd(17),
+        pair(found.others).padEnd(14),
+        found.putsPerSecond.toFixed(0).padEnd(6),
+        found.getsPerSecond.toFixed(0).padEnd(19),
+        found.changesPerMinute.toFixed(0).padEnd(11),
+        `${(found.voids * 100).toFixed(1)} %`,
+      ].join('  '),
+    )
+  }
 }

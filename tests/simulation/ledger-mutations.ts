@@ -449,13 +449,13 @@ export const ledgerMutations: readonly Mutation[] = [
     name: 'Metadata answers without a barrier',
     worlds: ['topics'],
     seeds: 50,
-    edits: [{ file: 'server/handlers/metadata.js', find: 'await cluster.barrier();', replace: '' }],
+    edits: [{ file: 'server/handlers/metadata.js', find: 'await cluster.topics.barrier();', replace: '' }],
   },
   {
     name: 'CreateTopics refuses without a barrier',
     worlds: ['topics'],
     seeds: 100,
-    edits: [{ file: 'server/handlers/create-topics.js', find: 'await cluster.barrier();', replace: '' }],
+    edits: [{ file: 'server/handlers/create-topics.js', find: 'await cluster.topics.barrier();', replace: '' }],
   },
   {
     name: 'a sequencer that died is not missed until somebody loses patience',
@@ -474,7 +474,7 @@ export const ledgerMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'state/ledger/committer.js',
-        find: 'this.#queueBytes += proposal.batch.batch.length;',
+        find: 'this.#waits(proposal.batch.batch.length);',
         replace: ';',
       },
     ],

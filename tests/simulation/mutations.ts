@@ -1,6 +1,7 @@
 import { ageMutations } from './age-mutations.js'
 import { cleaningMutations } from './cleaning-mutations.js'
 import { ledgerMutations } from './ledger-mutations.js'
+import { spreadMutations } from './spread-mutations.js'
 import { upkeepMutations } from './upkeep-mutations.js'
 
 /** A deliberate bug: edits of compiled files, each of which must match exactly once, and the worlds that show it. */
@@ -18,4 +19,5 @@ export const mutations: readonly Mutation[] = [
   ...upkeepMutations,
   ...cleaningMutations,
   ...ageMutations,
+  ...spreadMutations,
 ]

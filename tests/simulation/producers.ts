@@ -210,6 +210,7 @@ class ProducerSession {
     switch (errorCode) {
       case ErrorCode.NONE:
         this.#world.noteAnswer(askedAtMs, connection.instance, who)
+        history.toldThere(log.topic.id, askedAtMs, who)
         batch.records.forEach((record, i) => void history.acknowledge(record, baseOffset + i, who))
         remove(log, batch)
         return

@@ -3,10 +3,19 @@ import { decodeEntry, type Part, unpack } from '../../src/state/ledger/entry.js'
 import type { CommandKind, CommandOf } from '../../src/state/views/commands.js'
 import { applyCommand, emptyState, type State } from '../../src/state/views/state.js'
 import { noEvents } from '../../src/state/views/view.js'
+import type { CatalogueVersions } from './catalogue-versions.js'
 import type { CleaningRules } from './cleaning-rules.js'
 import { CommandRules } from './command-rules.js'
 import type { History } from './history.js'
 import type { StoreWitness } from './upkeep-rules.js'
+
+export interface Checks {
+  history: History
+  store: StoreWitness
+  /** Which ledger it is, and what the home ledger has had of topics: that is folded first. */
+  ledger: number
+  versions: CatalogueVersions
+}
 
 /** Folds a ledger as its description says, one object after the other: nothing of the code that does it at work. */
 export class ReferenceFold {
@@ -20,11 +29,11 @@ export class ReferenceFold {
   #writersFrom = 0
 
   /** With somebody to tell, commands and outcomes are checked as well; from the beginning only. */
-  constructor(checks: { history: History; store: StoreWitness } | undefined, state = emptyState(), sequence = 0) {
+  constructor(checks: Checks | undefined, state = emptyState(), sequence = 0) {
     this.state = state
     this.sequence = sequence
     this.#history = checks?.history
-    this.#rules = checks && new CommandRules(checks.history, checks.store)
+    this.#rules = checks && new CommandRules(checks.history, checks.store, checks.ledger, checks.versions)
   }
 
   /** What log compaction did, as the rules saw it. */

@@ -22,6 +22,9 @@ const seeds: Readonly<Record<string, number>> = {
   compaction: 4,
   overload: 5,
   takeover: 3,
+  spread: 8,
+  catalogue: 6,
+  shared: 4,
 }
 
 for (const [name, options] of Object.entries(worlds))
@@ -56,4 +59,15 @@ test('writers that compete are as quick as lanes allow, and none starves', async
   const { sequencer, others } = await measureLatency({ writers: 4, flushIntervalMs: 0, seed: 3, ms: 10_000 })
   assert.ok(sequencer.p99 < 300, `sequencer: ${JSON.stringify(sequencer)}`)
   assert.ok(others !== undefined && others.p99 < 500, `others: ${JSON.stringify(others)}`)
+})
+
+test('writers that each have a ledger are all as quick as a sequencer', async () => {
+  const options = { writers: 3, ledgers: 3, flushIntervalMs: 100, seed: 1, ms: 10_000 }
+  const { sequencer, others } = await measureLatency(options)
+  for (const each of [sequencer, others])
+    assert.ok(each !== undefined && each.p50 < 130 && each.p99 < 260, `${JSON.stringify({ sequencer, others })}`)
+  // Behind a load balancer they meet on each of them, as they do on one.
+  const scattered = await measureLatency({ ...options, isScattered: true })
+  for (const each of [scattered.sequencer, scattered.others])
+    assert.ok(each !== undefined && each.p99 < 500, `${JSON.stringify(scattered)}`)
 })

@@ -43,11 +43,13 @@ const fixedFrom = 16
 export class UpkeepRules {
   readonly #history: History
   readonly #store: StoreWitness
+  readonly #ledger: number
   readonly #logs = new Map<string, LogModel>()
   #rangesBefore: Range[] | undefined
   #segmentsFrom = 0
 
-  constructor(history: History, store: StoreWitness) {
+  constructor(history: History, store: StoreWitness, ledger: number) {
+    this.#ledger = ledger
     this.#history = history
     this.#store = store
   }
@@ -61,7 +63,7 @@ export class UpkeepRules {
       if (errorCode !== ErrorCode.NONE || baseOffset !== log.endOffset) continue
       log.endOffset += recordCount
       log.batches.push({ endOffset: log.endOffset, length, maxTimestampMs })
-      const key = objectKey(0, topics[topic] as TopicId, partition, place.body)
+      const key = objectKey(this.#ledger, topics[topic] as TopicId, partition, place.body)
       if (this.#store.object(key) === undefined)
         this.#violation('missing object', `${key} holds records, and is not there`)
       if (this.#store.isDeleted(key)) this.#violation('missing object', `${key} was deleted before it came to count`)
@@ -187,7 +189,7 @@ export class UpkeepRules {
   #batchesOf(topicId: TopicId, partition: number, ranges: readonly Range[], mayHaveGaps: boolean) {
     const batches: { bytes: Buffer; baseOffset: number; endOffset: number }[] = []
     for (const range of ranges) {
-      const key = objectKey(0, topicId, partition, range)
+      const key = objectKey(this.#ledger, topicId, partition, range)
       const object = this.#store.object(key)
       if (object === undefined || this.#store.isDeleted(key) || object.length < range.position + range.length)
         return undefined

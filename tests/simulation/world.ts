@@ -25,6 +25,7 @@ import { VirtualClock } from './virtual-clock.js'
 
 export interface WorldOptions extends DisturbanceOptions {
   instances: [min: number, max: number]
+  ledgers: [min: number, max: number]
   /** How long clients work, virtual milliseconds. */
   ms: number
   faults: Faults
@@ -106,16 +107,17 @@ export class World {
   readonly stablePartitions: number
   isEnding = false
   readonly #random: Random
-  readonly #bucket = new Archive(this.history, () => this.now())
-  readonly #folds = new Map<number, string>()
+  readonly #ledgers: number
+  readonly #bucket: Archive
+  readonly #folds: Map<number, string>[]
   readonly #slots: SimulatedInstance[] = []
   readonly #settings: ClusterSettings
   readonly #producerIds = new Map<number, string>()
   readonly #groups: GroupWitness[] = []
   readonly #leases: LeaseWitness[] = []
   readonly #disturbances: Disturbances
-  /** Writers whose wall clock went back. */
-  readonly #setBack = new Set<number>()
+  /** Writers of each ledger whose wall clock went back. */
+  readonly #setBack: Set<number>[]
   #faultsAreOn = true
   #isOver = false
   #faultsEndMs = Number.POSITIVE_INFINITY
@@ -129,7 +131,12 @@ export class World {
     this.options = options
     this.#random = seededRandom(seed)
     const random = this.#random
-    this.stablePartitions = 1 + Math.floor(random.next() * 3)
+    const [fewest, most] = options.ledgers
+    this.#ledgers = fewest === most ? fewest : fewest + Math.floor(random.next() * (most - fewest + 1))
+    this.#bucket = new Archive(this.history, () => this.now(), this.#ledgers)
+    this.#folds = Array.from({ length: this.#ledgers }, () => new Map())
+    this.#setBack = Array.from({ length: this.#ledgers }, () => new Set())
+    this.stablePartitions = this.#ledgers + Math.floor(random.next() * 3)
     this.#settings = {
       flushIntervalMs: choices(random, [0, 0, 20, 100]),
       flushBytes: choices(random, [2_000, 2 ** 20]),
@@ -140,6 +147,7 @@ export class World {
       cacheBytes: choices(random, [2_000, 100_000, 2 ** 22]),
       ...(options.hasUpkeep ? upkeepSettings(random) : {}),
       ...options.settings,
+      ledgers: this.#ledgers,
     }
     this.#disturbances = new Disturbances({
       options,
@@ -358,21 +366,22 @@ export class World {
   }
 
   #noteClock({ process, cluster }: SimulatedInstance): void {
-    if (process.hasBeenSetBack && cluster !== undefined) this.#setBack.add(cluster.proposer.writer)
+    if (process.hasBeenSetBack && cluster !== undefined)
+      for (const [ledger, { writer }] of cluster.proposers.entries()) this.#setBack[ledger]?.add(writer)
   }
 
   /** What an instance holds and asks for at once is bounded by its settings, not by its clients. */
   #checkBounds({ cluster, use, appending }: SimulatedInstance): void {
     const { cacheBytes, maxInflightEntries, waitingBytesMax, flushBytes } = this.#settings
-    // One object may be larger than the cache.
-    if (cluster !== undefined && cluster.cachedBytes() > cacheBytes + 2 ** 21)
+    // One object of each ledger may be larger than the cache.
+    if (cluster !== undefined && cluster.cachedBytes() > cacheBytes + this.#ledgers * 2 ** 21)
       this.history.violation('bounds', `${cluster.cachedBytes()} bytes are cached`)
     const batchBytesMax = 3 * this.options.recordBytesMax + 1_000
-    const appendingMax = waitingBytesMax + partsPendingMax * (flushBytes + batchBytesMax)
+    const appendingMax = waitingBytesMax + this.#ledgers * partsPendingMax * (flushBytes + batchBytesMax)
     if (appending.bytesMax > appendingMax)
       this.history.violation('bounds', `${appending.bytesMax} bytes were being appended at once`)
     const readers = this.options.consumers * rangesAhead
-    if (use.underWayMax > maxInflightEntries + 64 + 6 * this.#starts + readers)
+    if (use.underWayMax > this.#ledgers * (maxInflightEntries + 64 + 6 * this.#starts) + readers)
       this.history.violation('bounds', `${use.underWayMax} requests to the store at once`)
   }
 

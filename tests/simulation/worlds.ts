@@ -12,7 +12,8 @@ const badStore = {
   repeats: 0.02,
 }
 
-const nothing = {
+const nothing: Omit<WorldOptions, 'instances' | 'ms' | 'faults'> = {
+  ledgers: [1, 1],
   crashes: 0,
   pauses: 0,
   closes: 0,
@@ -41,7 +42,7 @@ const nothing = {
   killsSequencers: false,
   hasGhosts: false,
   answerMsMax: undefined,
-} as const
+}
 
 /** The worlds to look at, by name. Every seed draws numbers of instances, settings and everything that happens. */
 export const worlds: Readonly<Record<string, WorldOptions>> = {
@@ -248,6 +249,65 @@ export const worlds: Readonly<Record<string, WorldOptions>> = {
     recordBytesMax: 4_000,
     consumers: 2,
     settings: { waitingBytesMax: 60_000, flushBytes: 2_000, flushIntervalMs: 50 },
+  },
+  /** Several ledgers, and everything fails: topics come and go between them, groups and leases are spread over them. */
+  spread: {
+    ...nothing,
+    instances: [2, 4],
+    ledgers: [2, 4],
+    ms: 25_000,
+    faults: badStore,
+    crashes: 0.05,
+    pauses: 0.04,
+    closes: 0.02,
+    cutOffs: 0.02,
+    pauseMsMax: 5_000,
+    producers: 4,
+    producerPauseMs: 150,
+    largeRecords: 0.02,
+    consumers: 2,
+    observers: 2,
+    administrators: 3,
+    groups: 1,
+    membersPerGroup: 2,
+    leases: 2,
+  },
+  /** Nearly nobody but those who make and delete topics, on instances that die over it, and know little of each other. */
+  catalogue: {
+    ...nothing,
+    instances: [2, 4],
+    ledgers: [2, 4],
+    ms: 40_000,
+    faults: badStore,
+    crashes: 0.1,
+    pauses: 0.05,
+    closes: 0.02,
+    cutOffs: 0.02,
+    producers: 1,
+    producerPauseMs: 400,
+    administrators: 6,
+  },
+  /** Several ledgers with upkeep: each ledger keeps itself small, in a store that it shares with the others. */
+  shared: {
+    ...nothing,
+    instances: [2, 3],
+    ledgers: [2, 3],
+    ms: 60_000,
+    faults: { ...badStore, lateMs: 8_000 },
+    crashes: 0.01,
+    pauses: 0.04,
+    closes: 0.01,
+    cutOffs: 0.01,
+    pauseMsMax: 5_500,
+    longPauseMs: [10_000, 50_000],
+    producers: 3,
+    producerPauseMs: 300,
+    largeRecords: 0.02,
+    consumers: 4,
+    slowConsumers: 2,
+    observers: 1,
+    administrators: 2,
+    hasUpkeep: true,
   },
   /** On a good store, whoever orders for the others dies or sleeps again and again: how long do they wait? */
   takeover: {

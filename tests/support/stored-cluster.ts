@@ -36,10 +36,12 @@ export interface Instance {
 export class StoredCluster {
   readonly clock = new VirtualClock()
   readonly bucket: MemoryBucket
+  readonly ledgers: number
   #seed: number
 
-  constructor(bucket = new MemoryBucket(), seed = 0) {
+  constructor(bucket = new MemoryBucket(), seed = 0, ledgers = 1) {
     this.bucket = bucket
+    this.ledgers = ledgers
     this.#seed = seed
   }
 
@@ -57,7 +59,7 @@ export class StoredCluster {
       clock: process.clock,
       random,
       log: silentLog(),
-      settings,
+      settings: { ...settings, ledgers: this.ledgers },
       onFatal: (error) => assert.fail(messageOf(error)),
     })
     return { process, cluster: await this.await(opening) }

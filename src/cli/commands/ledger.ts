@@ -11,6 +11,7 @@ Works on the store itself, whether or not gateways run on it.
 
   inspect                which cluster it is, its newest snapshot, what the state comes to, the newest entries
     -n, --entries N        how many entries to list; 10 unless given
+    --ledger N             which ledger, where there are several; 0 unless given
   verify                 checks every object, every reference and every offset; changes nothing. Exit code 0: all is
                          sound; 1: there is damage, each on a line that names the object, or it could not be checked
     --quick                look whether records are there, but don't read them
@@ -26,7 +27,7 @@ Works on the store itself, whether or not gateways run on it.
 
 /** The options of each action, beside those that all have. */
 const actions: Readonly<Record<string, readonly string[]>> = {
-  inspect: ['entries', 'storage'],
+  inspect: ['entries', 'ledger', 'storage'],
   verify: ['quick', 'storage'],
   copy: ['from', 'to', 'from-endpoint', 'to-endpoint'],
 }
@@ -34,6 +35,7 @@ const actions: Readonly<Record<string, readonly string[]>> = {
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parse(argv, {
     entries: { type: 'string', short: 'n' },
+    ledger: { type: 'string' },
     quick: { type: 'boolean' },
     storage: { type: 'string' },
     from: { type: 'string' },
@@ -50,13 +52,14 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     if (!['config', 'json', ...options].includes(option)) throw new UsageError(`${action} has no --${option}`)
 
   const json = values.json ?? false
+  const ledger = integer('ledger', values.ledger, 0) ?? 0
   const entries = integer('entries', values.entries, 0) ?? 10
   const { config } = values
   const source = { url: values.from ?? values.storage, endpoint: values['from-endpoint'], config, readOnly: true }
   if (action === 'copy' && values.to === undefined) throw new UsageError('copy: expected --to URL')
   const store = await openChosenStore(source, terminal)
   try {
-    if (action === 'inspect') return await inspect(store, { entries, json }, terminal)
+    if (action === 'inspect') return await inspect(store, { ledger, entries, json }, terminal)
     if (action === 'verify') return await verify(store, { quick: values.quick ?? false, json }, terminal)
     const target = { url: values.to, endpoint: values['to-endpoint'], config, readOnly: false }
     return await copy(store, target, json, terminal)

@@ -28,8 +28,8 @@ export async function copy(from: ObjectStore, target: StoreChoice, json: boolean
       onProgress: ({ objects, bytes }) => show(() => `${objects} objects, ${sizeText(bytes)} copied`),
     })
     if (result === undefined) return await noCluster(from, terminal)
-    const { clusterId, lastSequence, copied, present, damages, damageCount } = result
-    const moment = lastSequence === undefined ? 'by an earlier run' : `as it was after entry ${lastSequence}`
+    const { clusterId, lastSequences, copied, present, damages, damageCount } = result
+    const moment = lastSequences === undefined ? 'by an earlier run' : momentText(lastSequences)
     const lines = [
       `cluster   ${clusterId}`,
       `from      ${from.url}`,
@@ -48,6 +48,11 @@ export async function copy(from: ObjectStore, target: StoreChoice, json: boolean
   } finally {
     await to.close()
   }
+}
+
+function momentText(sequences: readonly number[]): string {
+  const several = sequences.length === 1 ? 'entry' : 'entries'
+  return `as it was after ${several} ${sequences.join(', ')}${sequences.length === 1 ? '' : ' of its ledgers'}`
 }
 
 /** Whether the second store is the first, or a folder in it. */

@@ -20,7 +20,7 @@ const settings = {
 
 test('a store without a cluster is said to be none, and stays empty', async () => {
   const store = memoryStore()
-  assert.equal(await inspectLedger(store, 10, silentLog()), undefined)
+  assert.equal(await inspectLedger(store, 0, 10, silentLog()), undefined)
   for await (const { key } of store.list('')) assert.fail(`${key} was made`)
 })
 
@@ -44,7 +44,7 @@ test('the state is replayed from the newest snapshot and the newest entries are 
   const clusterId = cluster.clusterId
   await cluster.close()
 
-  const found = await inspectLedger(memoryStore(bucket), 3, silentLog())
+  const found = await inspectLedger(memoryStore(bucket), 0, 3, silentLog())
   assert.ok(found)
   assert.equal(found.clusterId, clusterId)
   assert.equal(found.firstSequence, 1)

@@ -1,7 +1,8 @@
 import type { Log } from '../../base/log.js'
 import { type DecodedEntry, unpack } from '../../state/ledger/entry.js'
 import { Fold } from '../../state/ledger/fold.js'
-import { clusterKey, entriesFolder, entryKey, numberOfKey } from '../../state/ledger/keys.js'
+import { readIdentity } from '../../state/ledger/identity.js'
+import { entriesFolder, entryKey, numberOfKey } from '../../state/ledger/keys.js'
 import { noLedgerObserver } from '../../state/ledger/observer.js'
 import { loadSnapshot } from '../../state/ledger/snapshot.js'
 import { readStoredEntry, type StoredEntry } from '../../state/ledger/stored-entry.js'
@@ -28,6 +29,9 @@ export interface EntrySummary {
 export interface Inspection {
   clusterId: string
   format: number
+  /** How many ledgers there are, and which one this is. */
+  ledgers: number
+  ledger: number
   /** The entry that the newest usable snapshot covers; 0 if there is none. */
   snapshotSequence: number
   /** The first entry that is still there, and the last; 0 if there is none. */
@@ -39,20 +43,24 @@ export interface Inspection {
   entries: EntrySummary[]
 }
 
-const ledger = 0
 /** Entries read at once. */
 const parallelReads = 16
 
 /**
- * Looks into a store without changing it: replays the ledger from the newest snapshot. Undefined if there is no
- * cluster.
+ * Looks into one ledger of a store without changing it: replays it from the newest snapshot. Undefined if there is no
+ * cluster, or no such ledger in it.
  * @param entriesMax how many of the newest entries to list
  * @throws StoreError, CorruptObjectError
  */
-export async function inspectLedger(store: ObjectStore, entriesMax: number, log: Log): Promise<Inspection | undefined> {
-  const identity = await store.get(clusterKey)
-  if (identity === undefined) return undefined
-  const { clusterId, format } = JSON.parse(identity.bytes.toString()) as { clusterId: string; format: number }
+export async function inspectLedger(
+  store: ObjectStore,
+  ledger: number,
+  entriesMax: number,
+  log: Log,
+): Promise<Inspection | undefined> {
+  const identity = await readIdentity(store)
+  if (identity === undefined || ledger >= identity.ledgers) return undefined
+  const { clusterId, format, ledgers } = identity
 
   const { state, next } = await loadSnapshot(store, ledger, log)
   let voidParts = 0
@@ -63,7 +71,7 @@ export async function inspectLedger(store: ObjectStore, entriesMax: number, log:
   })
 
   const summaries: EntrySummary[] = []
-  for await (const { sequence, size, entry } of entriesFrom(store, Math.max(1, next - entriesMax))) {
+  for await (const { sequence, size, entry } of entriesFrom(store, ledger, Math.max(1, next - entriesMax))) {
     voidParts = 0
     fold.offer(sequence, entry)
     summaries.push(summarize(sequence, size, entry, voidParts))
@@ -74,6 +82,8 @@ export async function inspectLedger(store: ObjectStore, entriesMax: number, log:
   return {
     clusterId,
     format,
+    ledgers,
+    ledger,
     snapshotSequence: next - 1,
     firstSequence,
     lastSequence: fold.next - 1,
@@ -87,7 +97,11 @@ interface ListedEntry extends StoredEntry {
 }
 
 /** The entries from `first` on, in order. */
-async function* entriesFrom(store: ObjectStore, first: number): AsyncGenerator<ListedEntry, void, undefined> {
+async function* entriesFrom(
+  store: ObjectStore,
+  ledger: number,
+  first: number,
+): AsyncGenerator<ListedEntry, void, undefined> {
   let reads: Promise<ListedEntry>[] = []
   for await (const { key } of store.list(`${entriesFolder(ledger)}/`, { after: entryKey(ledger, first - 1) })) {
     reads.push(readEntry(store, key))

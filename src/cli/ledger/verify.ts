@@ -2,7 +2,7 @@ import { systemRandom } from '../../base/random.js'
 import type { ObjectStore } from '../../state/store/object-store.js'
 import { retrying } from '../../state/store/retrying.js'
 import type { Damage, Orphan } from '../../state/verify/findings.js'
-import { type Verification, verifyCluster } from '../../state/verify/verify.js'
+import { type Verification, type VerifiedLedger, verifyCluster } from '../../state/verify/verify.js'
 import type { Terminal } from '../terminal.js'
 import { progressOn, sizeText, spanText } from './progress.js'
 import { noCluster } from './store.js'
@@ -37,20 +37,15 @@ export async function verify(
 }
 
 function asText(found: Verification, store: ObjectStore, isQuick: boolean): string {
-  const { logs, objects, collectable, orphans, snapshots, waiting } = found
+  const { logs, objects, collectable, orphans, ledgers, waiting } = found
   const staying = orphans.filter((orphan) => !orphan.isCollected)
-  const voids = found.voidParts === 0 ? '' : `, ${found.voidParts} parts void`
-  const replayed =
-    found.entries === 0
-      ? `no entry after ${found.lastSequence}`
-      : `entries ${found.firstSequence} to ${found.lastSequence} replayed`
   const facts: [string, string][] = [
     ['store', store.url],
     ['cluster', `${found.clusterId}, format ${found.format}`],
-    [
-      'ledger',
-      `${replayed}${voids}; ${snapshots.length === 0 ? 'no snapshot' : `snapshots after ${snapshots.join(', ')}`}`,
-    ],
+    ...ledgers.map((ledger, number): [string, string] => [
+      ledgers.length === 1 ? 'ledger' : `ledger ${number}`,
+      orderText(ledger),
+    ]),
     ['topics', `${logs.topics}, ${logs.partitions} partitions, ${logs.records} offsets`],
     ['records', `${sizeText(found.recordBytes)} in ${found.ranges} ranges ${isQuick ? 'are there' : 'read'}`],
     ['objects', `${objects.objects}, ${sizeText(objects.bytes)}`],
@@ -65,11 +60,12 @@ function asText(found: Verification, store: ObjectStore, isQuick: boolean): stri
     )
   if (waiting.objects > 0)
     note(`${counted(waiting.objects, 'lane object')} (${sizeText(waiting.bytes)}) still to be ordered`)
-  if (found.unorderedEntries > 0)
-    note(
-      `${found.unorderedEntries} entries stand beyond entry ${found.lastSequence + 1}, which is not there: puts under ` +
-        'way, or of a process that died; nothing of them was acknowledged',
-    )
+  for (const { unorderedEntries, lastSequence } of ledgers)
+    if (unorderedEntries > 0)
+      note(
+        `${unorderedEntries} entries stand beyond entry ${lastSequence + 1}, which is not there: puts under way, or of ` +
+          'a process that died; nothing of them was acknowledged',
+      )
   for (const orphan of staying.slice(0, orphansNamed)) lines.push(orphanLine(orphan))
   if (staying.length > orphansNamed) note(`and ${staying.length - orphansNamed} more orphans: see --json`)
   for (const damage of found.damages) lines.push(damageLine(damage))
@@ -77,6 +73,13 @@ function asText(found: Verification, store: ObjectStore, isQuick: boolean): stri
   if (more > 0) note(`and ${more} more`)
   lines.push(found.isSound ? 'sound' : `DAMAGED: ${found.damageCount} found`)
   return `${lines.join('\n')}\n`
+}
+
+function orderText({ entries, firstSequence, lastSequence, voidParts, snapshots }: VerifiedLedger): string {
+  const voids = voidParts === 0 ? '' : `, ${voidParts} parts void`
+  const replayed =
+    entries === 0 ? `no entry after ${lastSequence}` : `entries ${firstSequence} to ${lastSequence} replayed`
+  return `${replayed}${voids}; ${snapshots.length === 0 ? 'no snapshot' : `snapshots after ${snapshots.join(', ')}`}`
 }
 
 const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`

@@ -16,7 +16,7 @@ export const createPartitions = handle(
     const { topics } = context.cluster
     // A count that doesn't rise may be one that somebody else has just raised, or lowered by making the topic anew.
     const isDoubtful = ({ name, count }: TopicRequest) => count <= (topics.byName(name)?.partitionCount ?? count)
-    if (request.topics.some(isDoubtful)) await context.cluster.barrier()
+    if (request.topics.some(isDoubtful)) await context.cluster.topics.barrier()
     const twice = namesGivenTwice(request.topics.map(({ name }) => name))
     const once = request.topics.filter(({ name }) => !twice.has(name))
     const results = await Promise.all(once.map((topic) => create(topic, request.validateOnly, context)))

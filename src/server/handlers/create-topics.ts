@@ -45,7 +45,7 @@ async function create(request: TopicRequest, validateOnly: boolean, context: Req
   const nameProblem = topicNameProblem(name)
   if (nameProblem !== undefined) return failed(name, ErrorCode.INVALID_TOPIC_EXCEPTION, nameProblem)
   // No refusal from ignorance: who names a topic that we know may have had it deleted elsewhere.
-  if (validateOnly || cluster.topics.byName(name) !== undefined) await cluster.barrier()
+  if (validateOnly || cluster.topics.byName(name) !== undefined) await cluster.topics.barrier()
   if (cluster.topics.byName(name) !== undefined) return exists(name)
   const wanted = topicToCreate(request, context)
   if ('errorCode' in wanted) return failed(name, wanted.errorCode, wanted.errorMessage)

@@ -9,7 +9,7 @@ import { namesGivenTwice } from '../names-given-twice.js'
 export const deleteTopics = handle(DeleteTopics, async (request, context): Promise<DeleteTopicsResponse> => {
   const wanted: Wanted[] =
     context.apiVersion >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }))
-  if (wanted.some((topic) => find(topic, context) === undefined)) await context.cluster.barrier()
+  if (wanted.some((topic) => find(topic, context) === undefined)) await context.cluster.topics.barrier()
   const twice = namesGivenTwice(wanted.map((topic) => find(topic, context)?.name ?? topic.name ?? topic.topicId))
   const answered = new Set<string>()
   const responses: Promise<TopicAnswer>[] = []

@@ -5,6 +5,7 @@ import {
   type DescribeConfigsResponse,
 } from '../../protocol/messages/describe-configs.js'
 import { topicNameProblem } from '../../state/topic-name.js'
+import { ownBroker } from '../brokers.js'
 import { type DescribedConfig, describeBrokerConfigs, describeTopicConfigs } from '../described-configs.js'
 import { handle, type RequestContext } from '../handler.js'
 
@@ -19,7 +20,7 @@ export const describeConfigs = handle(DescribeConfigs, async (request, context):
   const { topics } = context.cluster
   const isTopic = (resource: ResourceRequest) => resource.resourceType === ResourceType.topic
   if (request.resources.some((resource) => isTopic(resource) && topics.byName(resource.resourceName) === undefined))
-    await context.cluster.barrier()
+    await context.cluster.topics.barrier()
   return {
     results: request.resources.map((resource) => {
       const { resourceType, resourceName, configurationKeys } = resource
@@ -45,25 +46,27 @@ type ResourceRequest = DescribeConfigsRequest['resources'][number]
 
 function configsOf(
   { resourceType, resourceName }: ResourceRequest,
-  { cluster, config }: RequestContext,
+  context: RequestContext,
 ): DescribedConfig[] | { errorCode: ErrorCode; errorMessage: string | null } {
   switch (resourceType) {
     case ResourceType.topic: {
       const problem = topicNameProblem(resourceName)
       if (problem !== undefined) return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, errorMessage: problem }
-      const topic = cluster.topics.byName(resourceName)
+      const topic = context.cluster.topics.byName(resourceName)
       if (topic === undefined) return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, errorMessage: null }
       return describeTopicConfigs(topic.configs)
     }
-    case ResourceType.broker:
+    case ResourceType.broker: {
+      const { nodeId } = ownBroker(context)
       // Without a name it asks for defaults that were set for all brokers, of which there are none.
       if (resourceName === '') return []
-      if (resourceName !== String(config.nodeId))
+      if (resourceName !== String(nodeId))
         return {
           errorCode: ErrorCode.INVALID_REQUEST,
-          errorMessage: `Unexpected broker id, expected ${config.nodeId} or empty string, but received ${resourceName}`,
+          errorMessage: `Unexpected broker id, expected ${nodeId} or empty string, but received ${resourceName}`,
         }
-      return describeBrokerConfigs(config)
+      return describeBrokerConfigs({ ...context.config, nodeId })
+    }
     default:
       return { errorCode: ErrorCode.INVALID_REQUEST, errorMessage: `Unsupported resource type: ${resourceType}` }
   }

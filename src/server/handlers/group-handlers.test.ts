@@ -42,8 +42,14 @@ async function openServer() {
     version: number,
     request: unknown,
   ): Promise<DecodedOf<Api<Request, Response>['response']>> => {
+    const { topics: known } = instance.state
+    const topics = {
+      byId: (id: string) => known.byId(id),
+      byName: (name: string) => known.byName(name),
+      barrier: () => instance.barrier(),
+    }
     const context = {
-      cluster: { topics: instance.state.topics, barrier: () => instance.barrier() },
+      cluster: { topics, barrier: () => instance.barrier() },
       groups: coordinator,
       config: { nodeId: 7, advertisedHost: 'gateway.example', advertisedPort: 9094 },
       clock: bed.clock,

@@ -4,6 +4,7 @@ import { ZERO_UUID } from '../../protocol/schema.js'
 import type { Topic } from '../../state/cluster.js'
 import { topicNameProblem } from '../../state/topic-name.js'
 import { clusterOperations, operationsOmitted, topicOperations } from '../authorized-operations.js'
+import { type Brokers, brokersOf } from '../brokers.js'
 import { handle, type RequestContext } from '../handler.js'
 import { leaderEpoch } from '../leader-epoch.js'
 
@@ -11,20 +12,23 @@ import { leaderEpoch } from '../leader-epoch.js'
 const createdAtOnceMax = 100
 
 /**
- * Metadata, v0–13. This instance as the only broker, and topics with it as the leader of all their partitions.
+ * Metadata, v0–13. This instance as the only broker, and the leader of all partitions; with steering all instances.
  * v0: an empty list asks for all topics; from v1 on null does. v4: allowAutoTopicCreation. v10: topic ids in the
  * answer. v12: topics may be asked for by id.
  *
  * A topic that is asked for by an unknown name is created, where both sides allow it, and is there at once.
  */
 export const metadata = handle(Metadata, async (request, context): Promise<MetadataResponse> => {
-  const { cluster, config } = context
+  const { cluster } = context
   const operations = request.includeTopicAuthorizedOperations ? topicOperations : operationsOmitted
+  const topics = await findTopics(request, context)
+  // Who there is was told in the ledger in which the topics are: so this is as new as they are.
+  const brokers = brokersOf(context)
   return {
-    brokers: [{ nodeId: config.nodeId, host: config.advertisedHost, port: config.advertisedPort }],
+    brokers: [...brokers.all],
     clusterId: cluster.clusterId,
-    controllerId: config.nodeId,
-    topics: (await findTopics(request, context)).map((found) => topicOf(found, config.nodeId, operations)),
+    controllerId: brokers.controllerId,
+    topics: topics.map((found) => topicOf(found, brokers, operations)),
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? clusterOperations : operationsOmitted,
     errorCode: ErrorCode.NONE,
   }
@@ -36,7 +40,7 @@ async function findTopics(request: MetadataRequest, context: RequestContext): Pr
   const { cluster, apiVersion } = context
   const wanted = request.topics
   // What was created or deleted elsewhere a moment ago must show: clients ask seldom, and act on the answer for minutes.
-  await cluster.barrier()
+  await cluster.topics.barrier()
   if (wanted === null || (apiVersion === 0 && wanted.length === 0)) return [...cluster.topics.all()]
   const found = wanted.map(({ name, topicId }) => findTopic(name, topicId, context))
   if (!found.some(isUnknown)) return withoutDoubles(found)
@@ -95,21 +99,24 @@ function withoutDoubles(found: readonly Found[]): Found[] {
   return [...new Map(found.map((topic) => [`${topic.id} ${topic.name}`, topic])).values()]
 }
 
-function topicOf(found: Found, nodeId: number, operations: number): MetadataResponse['topics'][number] {
+function topicOf(found: Found, brokers: Brokers, operations: number): MetadataResponse['topics'][number] {
   if ('errorCode' in found) return { errorCode: found.errorCode, name: found.name, topicId: found.id, partitions: [] }
-  const replicas = [nodeId]
   return {
     errorCode: ErrorCode.NONE,
     name: found.name,
     topicId: found.id,
-    partitions: Array.from({ length: found.partitionCount }, (_, partitionIndex) => ({
-      errorCode: ErrorCode.NONE,
-      partitionIndex,
-      leaderId: nodeId,
-      leaderEpoch,
-      replicaNodes: replicas,
-      isrNodes: replicas,
-    })),
+    partitions: Array.from({ length: found.partitionCount }, (_, partitionIndex) => {
+      const leaderId = brokers.leaderOf(found.id, partitionIndex)
+      const replicas = [leaderId]
+      return {
+        errorCode: ErrorCode.NONE,
+        partitionIndex,
+        leaderId,
+        leaderEpoch,
+        replicaNodes: replicas,
+        isrNodes: replicas,
+      }
+    }),
     topicAuthorizedOperations: operations,
   }
 }

@@ -50,7 +50,7 @@ async function namedById(
   request: OffsetCommitRequest,
   { cluster }: RequestContext,
 ): Promise<(CommittedTopic | undefined)[]> {
-  if (request.topics.some(({ topicId }) => cluster.topics.byId(topicId) === undefined)) await cluster.barrier()
+  if (request.topics.some(({ topicId }) => cluster.topics.byId(topicId) === undefined)) await cluster.topics.barrier()
   return request.topics.map((topic) => {
     const name = cluster.topics.byId(topic.topicId)?.name
     return name === undefined ? undefined : { name, id: topic.topicId, partitions: partitionsOf(topic) }

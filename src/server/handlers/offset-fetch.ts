@@ -58,9 +58,15 @@ async function fetchGroupById(
   context: RequestContext,
 ) {
   const { topics: known } = context.cluster
-  // All of them, whose ids are looked up when the ledger's tail is confirmed.
+  // All of them, whose ids are looked up when the tail is confirmed.
   const { errorCode, topics } = await context.groups.fetchOffsets(groupId, null)
   if (errorCode !== ErrorCode.NONE) return { groupId, errorCode, topics: [] }
+  // The group may be in another ledger than the topics.
+  const isUnknown =
+    wanted === null
+      ? topics.some(({ name }) => known.byName(name) === undefined)
+      : wanted.some(({ topicId }) => known.byId(topicId) === undefined)
+  if (isUnknown) await known.barrier()
   const offsets = new Map(
     topics.map(({ name, partitions }) => [name, new Map(partitions.map((each) => [each.partition, each]))]),
   )

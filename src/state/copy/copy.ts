@@ -3,29 +3,22 @@ import { CorruptObjectError, messageOf, UnavailableError } from '../../base/erro
 import { InFlight } from '../../base/in-flight.js'
 import type { Random } from '../../base/random.js'
 import { readIdentity } from '../ledger/identity.js'
-import {
-  clusterKey,
-  entriesFolder,
-  kindOfKey,
-  numberOfKey,
-  snapshotKey,
-  writerKey,
-  writersPrefix,
-} from '../ledger/keys.js'
-import { encodeSnapshot } from '../ledger/snapshot-bytes.js'
+import { clusterKey, kindOfKey, numberOfKey, type ObjectKind, writerKey, writersPrefix } from '../ledger/keys.js'
 import type { OwnedRange } from '../log/ranges-by-object.js'
+import { homeLedger } from '../routing.js'
 import { joinByKey } from '../store/join.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { retrying } from '../store/retrying.js'
 import { type Damage, Damages } from '../verify/findings.js'
-import { History, withoutKey } from '../verify/history.js'
+import { withoutKey } from '../verify/history.js'
 import { checkFrame, checkRecords, inMemory } from '../verify/record-bytes.js'
 import type { Count } from '../verify/unreferenced.js'
+import type { State } from '../views/state.js'
+import { CopiedLedger } from './copied-ledger.js'
+import { Moment } from './moment.js'
 import { CopyTarget } from './target.js'
-import { type WantedObject, wantedObjects } from './wanted.js'
+import type { WantedObject } from './wanted.js'
 
-/** The ledger, until there are several. */
-const ledger = 0
 /** Objects copied together, and bytes that they hold in memory; a larger object goes alone. */
 const objectsAtOnce = 16
 const bytesAtOnce = 64 * 1024 * 1024
@@ -45,8 +38,11 @@ export interface CopyOptions {
 
 export interface CopyResult {
   clusterId: string
-  /** The copy is the cluster as it was after this entry; undefined if it was an earlier attempt that completed it. */
-  lastSequence: number | undefined
+  /**
+   * The copy is the cluster as it was after these entries of its ledgers; undefined if it was an earlier attempt that
+   * completed it.
+   */
+  lastSequences: number[] | undefined
   /** What was copied now, and what an earlier attempt had. */
   copied: Count
   present: Count
@@ -56,8 +52,8 @@ export interface CopyResult {
 }
 
 /**
- * Copies a cluster to an empty store, as it is after some entry of its ledger, while instances may go on. What is copied
- * is the state after that entry, as a snapshot, and the objects with the records it refers to; for safety also the newest
+ * Copies a cluster to an empty store, as it is after some entry of its ledger (of each: see `moment.ts`), while instances
+ * may go on. What is copied is the state after that entry, as a snapshot, and the objects with the records it refers to; for safety also the newest
  * snapshot of the source and all entries after it. Upkeep at the source may move records and delete what they were in:
  * then a later state is copied. `cluster.json` comes last. A copy that was broken off goes on when it is made again.
  * Undefined if there is no cluster.
@@ -70,8 +66,8 @@ export async function copyCluster(options: CopyOptions): Promise<CopyResult | un
   const identity = await readIdentity(from)
   const cluster = await from.get(clusterKey)
   if (identity === undefined || cluster === undefined) return undefined
-  const target = new CopyTarget(options.to, retries)
-  const copy = new Copy(options, from, target)
+  const target = new CopyTarget(options.to, retries, identity.ledgers)
+  const copy = new Copy(options, from, target, identity.ledgers)
   const isNew = await target.begin(identity.clusterId)
   // Otherwise an earlier attempt came to its end but for the mark.
   if (isNew) {
@@ -79,80 +75,68 @@ export async function copyCluster(options: CopyOptions): Promise<CopyResult | un
     await target.put(clusterKey, [cluster.bytes])
   }
   await target.finish()
-  return { clusterId: identity.clusterId, ...copy.result(), ...(isNew ? {} : { lastSequence: undefined }) }
+  return { clusterId: identity.clusterId, ...copy.result(), ...(isNew ? {} : { lastSequences: undefined }) }
 }
 
 class Copy {
   readonly #options: CopyOptions
   readonly #from: ObjectStore
   readonly #target: CopyTarget
-  readonly #history: History
-  readonly #ledgerDamages = new Damages()
+  readonly #ledgers: readonly CopiedLedger[]
   readonly #damages = new Damages()
   readonly #copied: Count = { objects: 0, bytes: 0 }
   readonly #present: Count = { objects: 0, bytes: 0 }
   /** Missing in the last round; and missing still when a later state was known to refer to it: lost. */
   #missed = new Set<string>()
   readonly #lost = new Set<string>()
-  /** The snapshot of the source that the history began with; undefined if the entries after it are not all there. */
-  #base: number | undefined
 
-  constructor(options: CopyOptions, from: ObjectStore, target: CopyTarget) {
-    const { clock, signal } = options
+  constructor(options: CopyOptions, from: ObjectStore, target: CopyTarget, ledgers: number) {
     this.#options = options
     this.#from = from
     this.#target = target
-    this.#history = new History({ store: from, clock, ledger, damages: this.#ledgerDamages, signal })
+    const copied = { ...options, from, target }
+    this.#ledgers = Array.from({ length: ledgers }, (_, number) => new CopiedLedger(number, copied))
   }
 
   result(): Omit<CopyResult, 'clusterId'> {
+    const ofLedgers = this.#ledgers.map(({ damages }) => damages)
     return {
-      lastSequence: this.#history.sequence,
+      lastSequences: this.#ledgers.map(({ sequence }) => sequence),
       copied: this.#copied,
       present: this.#present,
-      damages: [...this.#ledgerDamages.items, ...this.#damages.items],
-      damageCount: this.#ledgerDamages.count + this.#damages.count,
+      damages: [...ofLedgers.flatMap(({ items }) => items), ...this.#damages.items],
+      damageCount: ofLedgers.reduce((sum, { count }) => sum + count, this.#damages.count),
     }
   }
 
   async run(): Promise<void> {
-    await this.#history.skipToNewest()
-    this.#base = this.#history.base
-    await this.#copyBase()
+    for (const ledger of this.#ledgers) await ledger.begin()
     for (let round = 1; ; round++) {
       if (round > roundsMax) throw new UnavailableError('what is to be copied goes faster than it can be copied')
       await this.#advance()
       this.#missed = await this.#copyObjects()
       if (this.#missed.size === 0) break
     }
-    await this.#copyClaims()
+    for (const { number, state } of this.#ledgers) await this.#copyClaims(number, state)
     await this.#check()
-    await this.#copySnapshot()
+    for (const ledger of this.#ledgers) await ledger.copySnapshot()
   }
 
-  async #copyBase(): Promise<void> {
-    if (this.#base === undefined || this.#base === 0) return
-    const key = snapshotKey(ledger, this.#base)
-    const snapshot = await this.#from.get(key)
-    if (snapshot === undefined) this.#base = undefined
-    else await this.#target.put(key, [snapshot.bytes])
-  }
-
-  /** Goes on to the state as it is now. */
+  /** Goes on to the state as it is now; of several ledgers to states that go together. */
   async #advance(): Promise<void> {
-    await this.#history.advance()
-    const broken = this.#ledgerDamages.items.find(({ key }) => key?.startsWith(entriesFolder(ledger)))
-    if (broken !== undefined)
-      throw new CorruptObjectError(
-        `${this.#from.url} is damaged: ${broken.key}: ${broken.message} (see heraclitus ledger verify)`,
-      )
-    // It had to begin anew: some entries after the base are gone.
-    if (this.#history.base !== this.#base) this.#base = undefined
+    await Promise.all(this.#ledgers.map((ledger) => ledger.advance()))
+    if (this.#ledgers.length === 1) return
+    const moment = new Moment()
+    for (let round = 1; round <= roundsMax; round++) {
+      const behind = moment.behind(this.#ledgers.map(({ state }) => state))
+      if (behind.size === 0) return
+      await Promise.all([...behind].map(([number, isEnough]) => this.#ledgers[number]?.advance(isEnough)))
+    }
+    throw new UnavailableError('the ledgers go on faster than a moment can be found at which to copy all of them')
   }
 
   #wanted(): Generator<WantedObject> {
-    const { state, sequence } = this.#history
-    return wantedObjects(state, ledger, (this.#base ?? sequence) + 1, sequence)
+    return inOrder(this.#ledgers.map((ledger) => ledger.wanted()))
   }
 
   /** Copies what is wanted and not there yet; gives what is missing at the source. */
@@ -177,8 +161,7 @@ class Copy {
   }
 
   #isMissing({ key, ranges }: WantedObject, missing: Set<string>): void {
-    // An entry that only the order needs, and that is covered by a later snapshot now.
-    if (ranges.length === 0) this.#base = undefined
+    if (ranges.length === 0) this.#ledgers[this.#kindOf(key)?.ledger ?? homeLedger]?.forgetBase()
     else if (!this.#missed.has(key)) missing.add(key)
     else {
       this.#lost.add(key)
@@ -205,7 +188,7 @@ class Copy {
   /** What is wrong with an object, and with the records in it. */
   async #problems(key: string, ranges: readonly OwnedRange[], bytes: Buffer) {
     const problems: { message: string; owned?: OwnedRange }[] = []
-    const kind = kindOfKey(key)
+    const kind = this.#kindOf(key)
     try {
       if (kind !== undefined) await checkFrame(key, kind, inMemory(bytes), ranges)
     } catch (error) {
@@ -220,11 +203,15 @@ class Copy {
     this.#damages.add({ key, problem, message, ...(owned === undefined ? {} : placeOf(owned)) })
   }
 
+  #kindOf(key: string): ObjectKind | undefined {
+    return kindOfKey(key, this.#ledgers.length)
+  }
+
   /** Writer numbers are never given twice, at the copy neither. */
-  async #copyClaims(): Promise<void> {
+  async #copyClaims(ledger: number, { writers }: State): Promise<void> {
     const inFlight = new InFlight(objectsAtOnce, bytesAtOnce)
     const prefix = writersPrefix(ledger)
-    const unclaimed = new Set(this.#history.state.writers.all())
+    const unclaimed = new Set(writers.all())
     for await (const { key, left, right } of joinByKey(this.#from.list(prefix), this.#target.objects.list(prefix))) {
       unclaimed.delete(numberOfKey(key))
       if (left !== undefined && right === undefined)
@@ -244,13 +231,18 @@ class Copy {
       if (right === undefined) throw new CorruptObjectError(`${key} was copied to ${this.#target.url} and is not there`)
     }
   }
+}
 
-  async #copySnapshot(): Promise<void> {
-    const { state, sequence } = this.#history
-    await this.#target.keepSnapshots([sequence, this.#base ?? sequence])
-    if (sequence === 0 || sequence === this.#base) return
-    const { pieces } = await encodeSnapshot(state, sequence, this.#options.clock)
-    await this.#target.put(snapshotKey(ledger, sequence), pieces)
+/** What several ledgers want, in the order of a listing. */
+function* inOrder(lists: readonly Generator<WantedObject>[]): Generator<WantedObject> {
+  const next = lists.map((list) => list.next().value as WantedObject | undefined)
+  for (;;) {
+    let first: number | undefined
+    for (const [i, wanted] of next.entries())
+      if (wanted !== undefined && (first === undefined || wanted.key < (next[first]?.key ?? ''))) first = i
+    if (first === undefined) return
+    yield next[first] as WantedObject
+    next[first] = lists[first]?.next().value as WantedObject | undefined
   }
 }
 

@@ -1,6 +1,6 @@
 import { UnavailableError } from '../../base/errors.js'
 import { copyMarker, readCopyMarker, readIdentity } from '../ledger/identity.js'
-import { copyMarkerKey, kindOfKey } from '../ledger/keys.js'
+import { copyMarkerKey, numberOfKey } from '../ledger/keys.js'
 import { snapshotKeys } from '../ledger/snapshot.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { putOwn, type RetryOptions, retrying } from '../store/retrying.js'
@@ -13,9 +13,14 @@ export class CopyTarget {
   readonly #store: ObjectStore
   readonly #retrying: ObjectStore
   readonly #retries: RetryOptions
+  readonly #ledgers: number
 
-  /** @param store does not repeat failed requests itself */
-  constructor(store: ObjectStore, retries: RetryOptions) {
+  /**
+   * @param store does not repeat failed requests itself
+   * @param ledgers how many the cluster has
+   */
+  constructor(store: ObjectStore, retries: RetryOptions, ledgers: number) {
+    this.#ledgers = ledgers
     this.#store = store
     this.#retries = retries
     this.#retrying = retrying(store, retries)
@@ -49,7 +54,8 @@ export class CopyTarget {
       if (marked !== clusterId)
         throw new UnavailableError(`${this.url} holds an unfinished copy of another cluster, ${marked}`)
       // An earlier copy came to its end but for the last step: what it covers need not be all there is now.
-      await this.#retrying.delete(await snapshotKeys(this.#retrying, 0))
+      for (let ledger = 0; ledger < this.#ledgers; ledger++)
+        await this.#retrying.delete(await snapshotKeys(this.#retrying, ledger))
       return true
     }
     for await (const { key } of this.#retrying.list('', { limit: 1 }))
@@ -63,14 +69,10 @@ export class CopyTarget {
     return putOwn(this.#store, key, body, this.#retries)
   }
 
-  /** Removes snapshots that need entries which are not copied. */
-  async keepSnapshots(sequences: readonly number[]): Promise<void> {
-    const keys = await snapshotKeys(this.#retrying, 0)
-    const isOld = (key: string) => {
-      const kind = kindOfKey(key)
-      return kind?.kind === 'snapshot' && !sequences.includes(kind.number)
-    }
-    await this.#retrying.delete(keys.filter(isOld))
+  /** Removes snapshots of a ledger that need entries which are not copied. */
+  async keepSnapshots(ledger: number, sequences: readonly number[]): Promise<void> {
+    const keys = await snapshotKeys(this.#retrying, ledger)
+    await this.#retrying.delete(keys.filter((key) => !sequences.includes(numberOfKey(key))))
   }
 
   /** All is there: removes the mark. */

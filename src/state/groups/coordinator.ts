@@ -32,6 +32,9 @@ export interface GroupLimits {
   offsetMetadataBytesMax: number
 }
 
+/** What the server asks of a coordinator, whatever ledgers there are. */
+export type Coordinator = Pick<GroupCoordinator, keyof GroupCoordinator>
+
 export interface GroupCoordinatorOptions {
   proposer: Proposer
   clock: Clock
@@ -298,7 +301,7 @@ export class GroupCoordinator {
 }
 
 /** @throws what is not an `UnavailableError`. */
-function unavailable(error: unknown): ErrorCode {
+export function unavailable(error: unknown): ErrorCode {
   if (error instanceof UnavailableError) return ErrorCode.COORDINATOR_NOT_AVAILABLE
   throw error
 }

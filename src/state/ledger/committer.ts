@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.js'
-import { OverloadedError, UnavailableError } from '../../base/errors.js'
+import { UnavailableError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { Random } from '../../base/random.js'
 import type { ObjectStore } from '../store/object-store.js'
@@ -13,6 +13,7 @@ import { buildPart, type PartContent, type Proposal } from './part-builder.js'
 import { PlacementOrder } from './placement-order.js'
 import { Puts } from './puts.js'
 import type { Traffic } from './traffic.js'
+import type { WaitingBytes } from './waiting-bytes.js'
 
 export interface CommitterSettings {
   /** Least time between two flushes, milliseconds: what a paid store is spared. 0: flush as soon as nothing blocks it. */
@@ -36,6 +37,8 @@ export interface CommitterOptions extends CommitterSettings {
   random: Random
   log: Log
   observer: LedgerObserver
+  /** Counts with those of the process's other ledgers. */
+  waiting: WaitingBytes
   ledger: number
   writer: number
   /** Somebody else has a place that we wanted: it is to be read. */
@@ -119,16 +122,10 @@ export class Committer {
     return this.#puts.usualMs
   }
 
-  /** @throws OverloadedError if so many bytes of record batches, those of one request, can't wait as well. */
-  assertRoomFor(bytes: number): void {
-    if (this.#queueBytes + bytes > this.#options.waitingBytesMax)
-      throw new OverloadedError(`${this.#queueBytes} bytes of record batches already wait to be stored`)
-  }
-
   /** Queues a proposal. It keeps its place among this instance's proposals. */
   propose(proposal: Proposal): void {
     if (this.#closed !== undefined) throw this.#closed
-    if (proposal.kind === 'append') this.#queueBytes += proposal.batch.batch.length
+    if (proposal.kind === 'append') this.#waits(proposal.batch.batch.length)
     this.#queue.push(proposal)
     this.pumpSoon()
   }
@@ -196,7 +193,7 @@ export class Committer {
   fail(error: Error): void {
     this.#closed = error
     this.#isStopped = true
-    this.#queueBytes = 0
+    this.#waits(-this.#queueBytes)
     for (const proposal of this.#queue.splice(0))
       (proposal.kind === 'append' ? proposal.request : proposal).reject(error)
     for (const pending of this.#pending.values()) pending.content.reject(error)
@@ -211,6 +208,11 @@ export class Committer {
       this.#pumpIsDue = false
       this.#pump()
     })
+  }
+
+  #waits(bytes: number): void {
+    this.#queueBytes += bytes
+    this.#options.waiting.bytes += bytes
   }
 
   #pumpAfter(ms: number): void {
@@ -269,7 +271,7 @@ export class Committer {
     }
     const content = buildPart(count === this.#queue.length ? this.#queue : this.#queue.slice(0, count))
     this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count)
-    this.#queueBytes -= bytes
+    this.#waits(-bytes)
     this.#lastFlushAt = now
     const index = ++this.#lastIndex
     const { commands, bodyLength } = content

@@ -12,6 +12,7 @@ export class EventHub implements StateEvents {
     groupChanged: [],
     memberRemoved: [],
     leaseChanged: [],
+    instanceChanged: [],
   }
 
   /** Adds a listener; returns how to remove it. */
@@ -58,5 +59,9 @@ export class EventHub implements StateEvents {
 
   leaseChanged(name: string): void {
     for (const hear of this.#listeners.leaseChanged) hear(name)
+  }
+
+  instanceChanged(writer: number): void {
+    for (const hear of this.#listeners.instanceChanged) hear(writer)
   }
 }

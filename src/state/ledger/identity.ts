@@ -1,26 +1,57 @@
 import { CorruptObjectError, StoreError, UnavailableError } from '../../base/errors.js'
 import type { Random } from '../../base/random.js'
+import { ledgersMax } from '../routing.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { clusterKey, copyMarkerKey, numberOfKey, writerKey, writersPrefix } from './keys.js'
 
-/** The format of everything in the store that this code writes. */
-const storeFormat = 1
+/**
+ * The formats of a store: 1 has one ledger, 2 several. Who knows of one only would take the records of the others for
+ * garbage, so it must not start on a store of format 2.
+ */
+const formatOfOne = 1
+const formatOfSeveral = 2
 /** Numbers that may be found taken, or whose claim may fail, before a start gives up. */
 const claimsMax = 1_000
 
 export interface ClusterIdentity {
   clusterId: string
   format: number
+  /** How many ledgers it has; fixed when it is made. */
   ledgers: number
+}
+
+/** The number of ledgers that is wanted is not the one that the cluster was made with. */
+export class LedgerCountError extends Error {
+  override readonly name = 'LedgerCountError'
+  /** How many it has. */
+  readonly ledgers: number
+
+  constructor(url: string, ledgers: number, wanted: number) {
+    super(
+      `the cluster in ${url} was made with ${ledgers} ledger${ledgers === 1 ? '' : 's'}, not ${wanted}, and keeps them`,
+    )
+    this.ledgers = ledgers
+  }
 }
 
 /**
  * Which cluster the store holds; makes a new one of an empty store. Several instances may do so at once: one wins.
- * @throws UnavailableError if the store is of a later format, or a copy into it was begun and is not finished.
+ * @param ledgers how many it is to have; undefined: as many as it has, a new one has one
+ * @throws UnavailableError if the store is of a later format, or a copy into it was begun and is not finished;
+ * LedgerCountError if it has another number of ledgers.
  */
-export async function openIdentity(store: ObjectStore, random: Random): Promise<ClusterIdentity> {
-  const existing = await readIdentity(store)
-  if (existing !== undefined) return existing
+export async function openIdentity(
+  store: ObjectStore,
+  random: Random,
+  ledgers: number | undefined,
+): Promise<ClusterIdentity> {
+  const identity = (await readIdentity(store)) ?? (await makeIdentity(store, random, ledgers ?? 1))
+  if (ledgers !== undefined && identity.ledgers !== ledgers)
+    throw new LedgerCountError(store.url, identity.ledgers, ledgers)
+  return identity
+}
+
+async function makeIdentity(store: ObjectStore, random: Random, ledgers: number): Promise<ClusterIdentity> {
   const copied = await readCopyMarker(store)
   if (copied !== undefined)
     throw new UnavailableError(
@@ -28,7 +59,7 @@ export async function openIdentity(store: ObjectStore, random: Random): Promise<
     )
   // Kafka's cluster ids are UUIDs in URL-safe base64 without padding.
   const clusterId = Buffer.from(random.hex(16), 'hex').toString('base64url')
-  const identity: ClusterIdentity = { clusterId, format: storeFormat, ledgers: 1 }
+  const identity: ClusterIdentity = { clusterId, format: ledgers === 1 ? formatOfOne : formatOfSeveral, ledgers }
   await store.putIfAbsent(clusterKey, [Buffer.from(`${JSON.stringify(identity)}\n`)])
   const stored = await readIdentity(store)
   if (stored === undefined) throw new UnavailableError(`${store.url} lost ${clusterKey} right after it was stored`)
@@ -43,9 +74,9 @@ export async function readIdentity(store: ObjectStore): Promise<ClusterIdentity 
   const object = await store.get(clusterKey)
   if (object === undefined) return undefined
   const identity = parse(object.bytes, store.url)
-  if (identity.format > storeFormat)
+  if (identity.format > formatOfSeveral)
     throw new UnavailableError(
-      `${store.url} has format ${identity.format}, this version reads up to ${storeFormat}: use a newer one`,
+      `${store.url} has format ${identity.format}, this version reads up to ${formatOfSeveral}: use a newer one`,
     )
   return identity
 }
@@ -68,13 +99,15 @@ export const copyMarker = (clusterId: string) => Buffer.from(`${JSON.stringify({
 function parse(bytes: Buffer, url: string): ClusterIdentity {
   try {
     const identity = JSON.parse(bytes.toString()) as Partial<ClusterIdentity>
-    const { clusterId, format, ledgers } = identity
-    if (typeof clusterId === 'string' && typeof format === 'number' && typeof ledgers === 'number')
-      return { clusterId, format, ledgers }
+    const { clusterId, format, ledgers = 1 } = identity
+    const isNumber = Number.isInteger(ledgers) && ledgers >= 1 && ledgers <= ledgersMax
+    if (typeof clusterId === 'string' && typeof format === 'number' && isNumber) return { clusterId, format, ledgers }
   } catch (cause) {
     throw new CorruptObjectError(`${clusterKey} in ${url} is not JSON`, { cause })
   }
-  throw new CorruptObjectError(`${clusterKey} in ${url} lacks clusterId, format or ledgers`)
+  throw new CorruptObjectError(
+    `${clusterKey} in ${url} lacks clusterId or format, or has no number of ledgers from 1 to ${ledgersMax}`,
+  )
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { TopicId } from '../cluster.js'
+import { homeLedger, ledgerOfPartition } from '../routing.js'
 import type { ObjectRef } from '../views/view.js'
 
 /**
@@ -50,39 +51,54 @@ export function writerOfSegmentKey(key: string): { writer: number; number: numbe
   return { writer: Number(writer), number: Number(number) }
 }
 
+/** Whose records a segment holds. */
+export function partitionOfSegmentKey(key: string): { topicId: TopicId; partition: number } {
+  const [topicId = '', partition] = key.slice(segmentsPrefix.length).split('/')
+  return { topicId, partition: Number(partition) }
+}
+
 /** The number at the end of an entry's, a lane object's, a writer's or a snapshot's key. */
 export function numberOfKey(key: string): number {
   return Number(key.slice(key.lastIndexOf('/') + 1))
 }
 
 export const probesPrefix = 'probe/'
-/** `writer`: the highest number that was claimed when it was made. */
+/** `writer`: the highest number that was claimed in the home ledger when it was made. */
 export const probeKey = (writer: number, id: string) => `${probesPrefix}${padded(writer, 10)}-${id}`
 /** NaN if the key bears no number. */
 export const writerOfProbeKey = (key: string) => Number(/^probe\/(\d{10,})-/.exec(key)?.[1] ?? Number.NaN)
 
-/** What an object is, by its key. */
+/** What an object is, by its key. `ledger`: whose, by its number. */
 export type ObjectKind =
-  | { kind: 'cluster' | 'copyMarker' }
-  | { kind: 'entry'; number: number }
-  | { kind: 'snapshot' | 'writer'; number: number }
-  | { kind: 'lane'; writer: number; number: number }
-  | { kind: 'segment'; topicId: TopicId; partition: number; writer: number; number: number }
+  | { kind: 'cluster' | 'copyMarker'; ledger: number }
+  | { kind: 'entry'; ledger: number; number: number }
+  | { kind: 'snapshot' | 'writer'; ledger: number; number: number }
+  | { kind: 'lane'; ledger: number; writer: number; number: number }
+  | { kind: 'segment'; ledger: number; topicId: TopicId; partition: number; writer: number; number: number }
 
-const shapes: readonly { pattern: RegExp; toKind(fields: string[]): ObjectKind }[] = [
-  { pattern: /^cluster\.json$/, toKind: () => ({ kind: 'cluster' }) },
-  { pattern: /^copy\.json$/, toKind: () => ({ kind: 'copyMarker' }) },
-  { pattern: /^ledger\/0\/(\d{20})$/, toKind: ([number]) => ({ kind: 'entry', number: Number(number) }) },
-  { pattern: /^snapshots\/0\/(\d{20})$/, toKind: ([number]) => ({ kind: 'snapshot', number: Number(number) }) },
-  { pattern: /^writers\/0\/(\d{10,})$/, toKind: ([number]) => ({ kind: 'writer', number: Number(number) }) },
+const shapes: readonly { pattern: RegExp; toKind(fields: string[], ledgers: number): ObjectKind }[] = [
+  { pattern: /^cluster\.json$/, toKind: () => ({ kind: 'cluster', ledger: homeLedger }) },
+  { pattern: /^copy\.json$/, toKind: () => ({ kind: 'copyMarker', ledger: homeLedger }) },
+  { pattern: /^ledger\/(0|[1-9]\d*)\/(\d{20})$/, toKind: ([ledger, number]) => numbered('entry', ledger, number) },
   {
-    pattern: /^lanes\/0\/(\d{10,})\/(\d{16})$/,
-    toKind: ([writer, number]) => ({ kind: 'lane', writer: Number(writer), number: Number(number) }),
+    pattern: /^snapshots\/(0|[1-9]\d*)\/(\d{20})$/,
+    toKind: ([ledger, number]) => numbered('snapshot', ledger, number),
+  },
+  { pattern: /^writers\/(0|[1-9]\d*)\/(\d{10,})$/, toKind: ([ledger, number]) => numbered('writer', ledger, number) },
+  {
+    pattern: /^lanes\/(0|[1-9]\d*)\/(\d{10,})\/(\d{16})$/,
+    toKind: ([ledger, writer, number]) => ({
+      kind: 'lane',
+      ledger: Number(ledger),
+      writer: Number(writer),
+      number: Number(number),
+    }),
   },
   {
     pattern: /^segments\/([^/]+)\/(\d+)\/(\d{16})-(\d+)$/,
-    toKind: ([topicId = '', partition, number, writer]) => ({
+    toKind: ([topicId = '', partition, number, writer], ledgers) => ({
       kind: 'segment',
+      ledger: ledgerOfPartition(topicId, Number(partition), ledgers),
       topicId,
       partition: Number(partition),
       writer: Number(writer),
@@ -91,11 +107,19 @@ const shapes: readonly { pattern: RegExp; toKind(fields: string[]): ObjectKind }
   },
 ]
 
-/** What the object is that has this key; undefined if it is none of the (first) ledger's. */
-export function kindOfKey(key: string): ObjectKind | undefined {
+const numbered = <Kind extends 'entry' | 'snapshot' | 'writer'>(kind: Kind, ledger?: string, number?: string) => ({
+  kind,
+  ledger: Number(ledger),
+  number: Number(number),
+})
+
+/** What the object is that has this key; undefined if it is none of a cluster with so many ledgers. */
+export function kindOfKey(key: string, ledgers: number): ObjectKind | undefined {
   for (const { pattern, toKind } of shapes) {
     const [match, ...fields] = pattern.exec(key) ?? []
-    if (match !== undefined) return toKind(fields)
+    if (match === undefined) continue
+    const kind = toKind(fields, ledgers)
+    return kind.ledger < ledgers ? kind : undefined
   }
   return undefined
 }

@@ -22,6 +22,7 @@ import type { Proposer } from './proposer.js'
 import { loadSnapshot, storeSnapshot } from './snapshot.js'
 import { encodeSnapshot } from './snapshot-bytes.js'
 import { Traffic } from './traffic.js'
+import type { WaitingBytes } from './waiting-bytes.js'
 
 export interface LedgerSettings extends CommitterSettings {
   /** Time between two looks for entries of others while there are such, milliseconds; ten times that otherwise. */
@@ -35,6 +36,8 @@ export interface LedgerSettings extends CommitterSettings {
 }
 
 export interface LedgerOptions {
+  /** Its number among the cluster's ledgers. */
+  ledger: number
   store: ObjectStore
   /** The store for what nobody waits for: snapshots. */
   upkeepStore: ObjectStore
@@ -43,6 +46,7 @@ export interface LedgerOptions {
   log: Log
   observer: LedgerObserver
   settings: LedgerSettings
+  waiting: WaitingBytes
   /** Takes record bytes that this instance has in memory anyway: just written, or read with an entry's head. */
   keepBytes(object: ObjectRef, position: number, pieces: readonly Buffer[]): void
   /** So many bytes of records in that object were ordered. */
@@ -51,8 +55,6 @@ export interface LedgerOptions {
   onFatal(error: Error): void
 }
 
-/** The only ledger, until there are several. */
-const ledgerNumber = 0
 /** A barrier is tried again when the store fails, for so long, milliseconds. */
 const barrierMs = 5_000
 /** Proposals under way are waited for at shutdown, at most so long, milliseconds. */
@@ -84,9 +86,9 @@ export class Ledger implements Proposer {
   /** Loads the newest snapshot and the entries after it, and claims a writer number. */
   static async open(options: LedgerOptions): Promise<Ledger> {
     const fence = new Fence(options.clock, options.settings.trimGraceMs ?? trimGraceDefaultMs)
-    const { state, next } = await loadSnapshot(options.store, ledgerNumber, options.log)
+    const { state, next } = await loadSnapshot(options.store, options.ledger, options.log)
     const store = fenced(options.store, fence)
-    const writer = await claimWriter(store, ledgerNumber, options.random, state.writers.highest())
+    const writer = await claimWriter(store, options.ledger, options.random, state.writers.highest())
     const ledger = new Ledger(options, fence, state, next, writer)
     await ledger.#follower.confirmTail()
     ledger.#fold.events = ledger.#events
@@ -96,7 +98,7 @@ export class Ledger implements Proposer {
   }
 
   private constructor(options: LedgerOptions, fence: Fence, state: State, next: number, writer: number) {
-    const { clock, random, log, observer, settings } = options
+    const { clock, random, log, observer, settings, ledger: number, waiting } = options
     const store = fenced(options.store, fence)
     this.#options = options
     this.#fence = fence
@@ -111,7 +113,7 @@ export class Ledger implements Proposer {
       fold,
       clock,
       log,
-      ledger: ledgerNumber,
+      ledger: number,
       pollIntervalMs: settings.pollIntervalMs,
       isPutting: (sequence) => this.#committer.isPutting(sequence),
       isAwaited: () => this.isAwaited(),
@@ -124,7 +126,7 @@ export class Ledger implements Proposer {
       store,
       clock,
       log,
-      ledger: ledgerNumber,
+      ledger: number,
       writer,
       state,
       isWanted: () => traffic.isBusySequencer(this.#committer.putMs),
@@ -144,7 +146,8 @@ export class Ledger implements Proposer {
       random,
       log,
       observer,
-      ledger: ledgerNumber,
+      waiting,
+      ledger: number,
       writer,
       onConflict: () => this.#follower.wake(),
       onStored: (sequence, since) => {
@@ -182,7 +185,7 @@ export class Ledger implements Proposer {
       const request: AppendRequest = { outcomes: new Array(batches.length), missing: batches.length, resolve, reject }
       if (batches.length === 0) resolve([])
       // All or none: if some were stored and the request refused, its client would send those again as well.
-      this.#committer.assertRoomFor(batches.reduce((sum, { batch }) => sum + batch.length, 0))
+      this.#options.waiting.assertRoomFor(batches.reduce((sum, { batch }) => sum + batch.length, 0))
       for (let slot = 0; slot < batches.length; slot++)
         this.#committer.propose({
           kind: 'append',
@@ -284,11 +287,11 @@ export class Ledger implements Proposer {
   }
 
   async #storeSnapshot(sequence: number): Promise<void> {
-    const { upkeepStore, clock, observer } = this.#options
+    const { upkeepStore, clock, observer, ledger } = this.#options
     const since = clock.monotonic()
     const { pieces, bytes, longestMs, totalMs } = await encodeSnapshot(this.state, sequence, clock)
     this.#snapshotNotBefore = since + totalMs * snapshotPause
-    await storeSnapshot(upkeepStore, ledgerNumber, sequence, pieces)
+    await storeSnapshot(upkeepStore, ledger, sequence, pieces)
     this.#snapshotSequence = sequence
     observer.snapshotStored(longestMs / 1_000, (clock.monotonic() - since) / 1_000, bytes)
   }

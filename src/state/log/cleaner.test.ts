@@ -10,6 +10,7 @@ import { batchesIn, type Compression, compressions } from '../../protocol/record
 import { type DecodedRecord, decodeRecords, encodeBatch } from '../../protocol/records/record.js'
 import { pack } from '../ledger/entry.js'
 import { type ClusterSettings, type OpenCluster, openCluster } from '../open-cluster.js'
+import { Gate } from '../store/gate.js'
 import { MemoryBucket, memoryStore } from '../store/memory.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { toSnapshot } from '../views/state.js'
@@ -293,6 +294,7 @@ function cleanerAhead(world: World, cluster: OpenCluster, store: ObjectStore, cl
     ledger: 0,
     segmentBytes: settings.segmentBytes ?? 0,
     dedupeBufferBytes: 2 ** 16,
+    turn: new Gate(1),
     signal,
   })
 }

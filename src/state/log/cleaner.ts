@@ -4,6 +4,7 @@ import type { Log } from '../../base/log.js'
 import { BatchPosition, readInt64 } from '../../protocol/records/batch.js'
 import type { Topic } from '../cluster.js'
 import type { Proposer } from '../ledger/proposer.js'
+import type { Gate } from '../store/gate.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { type TopicConfig, topicConfig } from '../topic-configs.js'
 import type { PartitionLog } from '../views/partition-log.js'
@@ -37,6 +38,8 @@ export interface CleanerOptions {
   segmentBytes: number
   /** Memory for the keys of one cleaning, bytes. */
   dedupeBufferBytes: number
+  /** Lets one cleaner of the process work, or rest from it, at a time. */
+  turn: Gate
   signal: AbortSignal
 }
 
@@ -66,7 +69,7 @@ export class Cleaner {
 
   /** Looks at all compacted partitions once, and cleans what is due and this instance's to do. */
   async pass(live: readonly number[]): Promise<void> {
-    const { proposer, clock, observer, signal } = this.#options
+    const { proposer, clock, observer, turn, signal } = this.#options
     let looked = 0
     let maxDirtyRatio = 0
     for (const topic of [...proposer.state.topics.all()]) {
@@ -74,7 +77,8 @@ export class Cleaner {
       for (const log of proposer.state.partitions.ofTopic(topic.id)) {
         if (++looked % partitionsAtOnce === 0) await clock.sleep(0)
         if (!isShareOf(proposer.writer, live, `${log.topicId}/${log.partition}`)) continue
-        while (!signal.aborted && !this.#hasFailedLately(log) && (await this.#cleanIfDue(topic, log)));
+        const clean = () => turn.pass(() => this.#cleanIfDue(topic, log))
+        while (!signal.aborted && !this.#hasFailedLately(log) && (await clean()));
         const { dirtyRatio } = cleanableOf(log, topicConfig(topic.configs), clock.now())
         maxDirtyRatio = Math.max(maxDirtyRatio, dirtyRatio)
       }

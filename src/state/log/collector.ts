@@ -4,6 +4,7 @@ import {
   entriesFolder,
   lanesPrefix,
   numberOfKey,
+  partitionOfSegmentKey,
   probesPrefix,
   segmentsPrefix,
   writerOfLaneKey,
@@ -12,6 +13,7 @@ import {
   writersPrefix,
 } from '../ledger/keys.js'
 import type { Proposer } from '../ledger/proposer.js'
+import { homeLedger, ledgerOfPartition } from '../routing.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { isPartBefore, markOf } from './ages.js'
 import type { CollectedObject, UpkeepObserver } from './observer.js'
@@ -27,7 +29,9 @@ export interface CollectorOptions {
   clock: Clock
   log: Log
   observer: UpkeepObserver
+  /** Its number, and how many there are. */
   ledger: number
+  ledgers: number
   /** See `LedgerSettings`. */
   trimGraceMs: number
   signal: AbortSignal
@@ -39,7 +43,8 @@ export interface CollectorOptions {
  * - an entry of the ledger was applied here and is covered by all snapshots that are kept, as it was `trim_grace_ms` ago by
  *   the ledger's own clock (so whoever has not read it has been fenced, see `Fence`);
  * - a lane's object holds a part that has taken effect, or that can't any more, since its writer is forgotten;
- * - a segment is numbered below `segmentsFrom`, so that a replacement that names it is void;
+ * - a segment is of a partition of this ledger, and numbered below `segmentsFrom`, so that a replacement that names it is
+ *   void;
  * - a claim of a writer number is of one forgotten `trim_grace_ms` ago, and not the highest: so nobody who is not fenced can
  *   take that number for free.
  * - what a start left that died while it tried out the store bears a lower number than the claims that were there
@@ -56,7 +61,7 @@ export class Collector {
 
   /** Deletes what can be deleted. */
   async pass(): Promise<void> {
-    const { proposer, clock, ledger, trimGraceMs, signal } = this.#options
+    const { proposer, clock, ledger, ledgers, trimGraceMs, signal } = this.#options
     const { state } = proposer
     const old = state.clock.before(trimGraceMs)
     // What is not applied here may be referred to, though this state does not know.
@@ -82,12 +87,17 @@ export class Collector {
       if (writer >= highest || writer >= (old?.writersFrom ?? 0)) return 'keep'
       return state.writers.isForgotten(writer) ? 'delete' : 'keep'
     })
-    await this.#sweep('probe', probesPrefix, (key) =>
-      writerOfProbeKey(key) < (old?.writersFrom ?? 0) - 1 ? 'delete' : 'keep',
-    )
+    // They are named by writers of the home ledger.
+    if (ledger === homeLedger)
+      await this.#sweep('probe', probesPrefix, (key) =>
+        writerOfProbeKey(key) < (old?.writersFrom ?? 0) - 1 ? 'delete' : 'keep',
+      )
     if (signal.aborted) return
     let isFenceWanted = false
     await this.#sweep('segment', segmentsPrefix, (key) => {
+      const { topicId, partition } = partitionOfSegmentKey(key)
+      // Of what other ledgers refer to this state knows nothing.
+      if (ledgerOfPartition(topicId, partition, ledgers) !== ledger) return 'ignore'
       const { writer, number } = writerOfSegmentKey(key)
       if (references.has(-writer, number)) return 'keep'
       if (number < segmentsFrom) return 'delete'
@@ -102,7 +112,7 @@ export class Collector {
   async #sweep(
     kind: CollectedObject,
     prefix: string,
-    judge: (key: string) => 'keep' | 'delete' | 'end',
+    judge: (key: string) => 'keep' | 'delete' | 'ignore' | 'end',
   ): Promise<void> {
     const { store, observer, signal } = this.#options
     let doomed: string[] = []
@@ -117,6 +127,7 @@ export class Collector {
       if (signal.aborted) return
       const verdict = judge(key)
       if (verdict === 'end') break
+      if (verdict === 'ignore') continue
       if (verdict === 'delete') doomed.push(key)
       else {
         kept++

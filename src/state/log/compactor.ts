@@ -3,6 +3,7 @@ import { CorruptObjectError, messageOf } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { Topic } from '../cluster.js'
 import type { Proposer } from '../ledger/proposer.js'
+import type { Gate } from '../store/gate.js'
 import type { ObjectStore } from '../store/object-store.js'
 import type { PartitionLog } from '../views/partition-log.js'
 import type { Range } from '../views/ranges.js'
@@ -28,6 +29,8 @@ export interface CompactorOptions {
   log: Log
   observer: UpkeepObserver
   ledger: number
+  /** Lets one compactor of the process work, or rest from it, at a time. */
+  turn: Gate
   signal: AbortSignal
 }
 
@@ -51,14 +54,14 @@ export class Compactor {
    * @param planOf what is due of a topic's partition
    */
   async pass(planOf: (topic: Topic, log: PartitionLog) => PlanOptions, live: readonly number[]): Promise<void> {
-    const { proposer, clock, signal } = this.#options
+    const { proposer, clock, turn, signal } = this.#options
     let looked = 0
     for (const topic of [...proposer.state.topics.all()])
       for (const log of proposer.state.partitions.ofTopic(topic.id)) {
         if (++looked % partitionsAtOnce === 0) await clock.sleep(0)
         if (nextRun(log.ranges, planOf(topic, log)) === undefined || this.#rests(log)) continue
         if (!isShareOf(proposer.writer, live, `${log.topicId}/${log.partition}`)) continue
-        while (!signal.aborted && (await this.#compactNext(log, planOf(topic, log))));
+        while (!signal.aborted && (await turn.pass(() => this.#compactNext(log, planOf(topic, log)))));
       }
   }
 

@@ -18,14 +18,18 @@ export function liveWriters(writers: Writers, nowMs: number, liveMs: number): nu
  */
 export function isShareOf(writer: number, live: readonly number[], name: string): boolean {
   if (live.length === 0) return true
-  const hash = checksum(Buffer.from(name))
   let owner = 0
   let highest = -1
   for (const each of live) {
-    const weight = mixed(hash ^ Math.imul(each, 0x9e3779b1))
+    const weight = weightOf(name, each)
     if (weight > highest) [owner, highest] = [each, weight]
   }
   return owner === writer
+}
+
+/** What a writer weighs for that name, in rendezvous hashing: the heaviest has it. */
+export function weightOf(name: string, writer: number): number {
+  return mixed(checksum(Buffer.from(name)) ^ Math.imul(writer, 0x9e3779b1))
 }
 
 /** MurmurHash3's last step: every bit of the result depends on every bit of the number. */

@@ -5,6 +5,7 @@ import type { Random } from '../../base/random.js'
 import type { Topic } from '../cluster.js'
 import { trimGraceDefaultMs } from '../ledger/fence.js'
 import type { Ledger } from '../ledger/ledger.js'
+import { Gate } from '../store/gate.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { topicConfig } from '../topic-configs.js'
 import type { PartitionLog } from '../views/partition-log.js'
@@ -46,9 +47,23 @@ const liveMs = 5 * 60_000
 /** Times that the store is looked through for garbage within the grace period. */
 const collectionsPerGrace = 8
 
+/** What the ledgers of one process do one after the other, since it takes memory. */
+export interface UpkeepTurns {
+  /** Making a segment. */
+  compaction: Gate
+  /** Cleaning a partition. */
+  cleaning: Gate
+}
+
+export const upkeepTurns = (): UpkeepTurns => ({ compaction: new Gate(1), cleaning: new Gate(1) })
+
 export interface UpkeepOptions {
   store: ObjectStore
   ledger: Ledger
+  /** Its number, and how many there are. */
+  number: number
+  ledgers: number
+  turns: UpkeepTurns
   clock: Clock
   random: Random
   log: Log
@@ -71,15 +86,16 @@ export class Upkeep {
   readonly #loops: Promise<unknown>
 
   constructor(options: UpkeepOptions) {
-    const { ledger, settings, random } = options
+    const { ledger, settings, random, number, ledgers, turns } = options
     this.#options = options
     const { signal } = this.#stop
     const { trimGraceMs } = settings
-    const proposing = { ...options, proposer: ledger, ledger: 0, signal }
+    const proposing = { ...options, proposer: ledger, ledger: number, signal }
     const segments = new SegmentStore(proposing)
-    this.#compactor = new Compactor({ ...proposing, segments })
-    this.#cleaner = new Cleaner({ ...proposing, ...settings, segments, observer: options.cleanerObserver })
-    this.#collector = new Collector({ ...proposing, trimGraceMs })
+    this.#compactor = new Compactor({ ...proposing, segments, turn: turns.compaction })
+    const observer = options.cleanerObserver
+    this.#cleaner = new Cleaner({ ...proposing, ...settings, segments, observer, turn: turns.cleaning })
+    this.#collector = new Collector({ ...proposing, ledgers, trimGraceMs })
     this.#presence = new Presence({ ...options, proposer: ledger, trimGraceMs })
     this.#settled = new Aged(settings.compactIntervalMs)
     this.#old = new Aged(settings.compactAgeMs)

@@ -81,10 +81,10 @@ export class History {
   }
 
   /**
-   * Applies all that there is. What is wrong is added to the damages.
+   * Applies all that there is, or until `isEnough`. What is wrong is added to the damages.
    * @throws StoreError; UnavailableError if a newer version wrote there
    */
-  async advance(): Promise<void> {
+  async advance(isEnough: () => boolean = () => false): Promise<void> {
     const { ledger, signal, store } = this.#options
     await this.#listSnapshots()
     for (let window = 1; ; window = Math.min(window * 2, windowMax)) {
@@ -100,6 +100,7 @@ export class History {
           this.#isDamaged(sequence, 'corrupt', read.message)
           if (!(await this.#beginAtOrAfter(sequence))) return
         } else if (read !== undefined && !(await this.#apply(sequence, read))) return
+        if (isEnough()) return
         // What was read ahead is not what comes next.
         if (this.#fold.next !== sequence + 1) break
       }

@@ -1,9 +1,10 @@
 import type { Topic } from '../cluster.js'
+import { homeLedger, ledgerOfPartition } from '../routing.js'
 import type { PartitionLog } from '../views/partition-log.js'
 import type { State } from '../views/state.js'
 import type { Damages } from './findings.js'
 
-/** What all partitions come to. */
+/** What all partitions of a ledger come to. */
 export interface LogTotals {
   topics: number
   partitions: number
@@ -12,18 +13,21 @@ export interface LogTotals {
 }
 
 /**
- * Checks that each partition has a place for every offset from its log start to its high watermark, and for no other.
+ * Checks that each partition of a ledger has a place for every offset from its log start to its high watermark, and for no other.
  * Log compaction leaves gaps, at the log start too, but never at the end: the last record stays.
  */
-export function checkLogs(state: State, damages: Damages): LogTotals {
+export function checkLogs(state: State, damages: Damages, ledger = homeLedger, ledgers = 1): LogTotals {
   const totals: LogTotals = { topics: 0, partitions: 0, records: 0, bytes: 0 }
   for (const topic of state.topics.all()) {
     totals.topics++
     const logs = state.partitions.ofTopic(topic.id)
-    if (logs.length !== topic.partitionCount)
+    let expected = 0
+    for (let partition = 0; partition < topic.partitionCount; partition++)
+      if (ledgerOfPartition(topic.id, partition, ledgers) === ledger) expected++
+    if (logs.length !== expected)
       damages.add({
         problem: 'contradiction',
-        message: `the topic has ${topic.partitionCount} partitions, and logs of ${logs.length}`,
+        message: `the topic has ${expected} partitions${ledgers === 1 ? '' : ' here'}, and logs of ${logs.length}`,
         topic: topic.name,
       })
     for (const log of logs) {

@@ -2,6 +2,7 @@ import { CorruptObjectError, messageOf } from '../../base/errors.js'
 import { InFlight } from '../../base/in-flight.js'
 import { kindOfKey, type ObjectKind, objectKey, writerKey } from '../ledger/keys.js'
 import { type HeldRanges, type OwnedRange, RangesByObject } from '../log/ranges-by-object.js'
+import { homeLedger } from '../routing.js'
 import { joinByKey } from '../store/join.js'
 import type { ObjectStore } from '../store/object-store.js'
 import type { Damages } from './findings.js'
@@ -24,7 +25,9 @@ const roundsMax = 10
 
 export interface ObjectCheckOptions {
   store: ObjectStore
+  /** Its number, and how many there are: objects that are another ledger's are left to that. */
   ledger: number
+  ledgers: number
   history: History
   damages: Damages
   unreferenced: Unreferenced
@@ -61,7 +64,7 @@ export class ObjectCheck {
 
   /** @throws StoreError */
   async run(): Promise<void> {
-    const { store, history, ledger, unreferenced, signal } = this.#options
+    const { store, history, ledger, ledgers, unreferenced, signal } = this.#options
     const claims = new Set(history.state.writers.all())
     for (let after: string | undefined = ''; after !== undefined; ) {
       const inFlight = new InFlight(objectsAtOnce, bytesAtOnce)
@@ -70,7 +73,9 @@ export class ObjectCheck {
       let last: string | undefined
       for await (const { key, left, right } of joinByKey(store.list('', { after }), references)) {
         signal.throwIfAborted()
-        const kind = kindOfKey(key)
+        const kind = kindOfKey(key, ledgers)
+        // What is nobody's is looked at with the home ledger.
+        if ((kind?.ledger ?? homeLedger) !== ledger) continue
         if (left !== undefined) this.#count(left.size)
         if (kind?.kind === 'writer') claims.delete(kind.number)
         if (left !== undefined && right === undefined) unreferenced.add(key, left.size, kind, state)

@@ -25,13 +25,16 @@ export class Unreferenced {
   readonly waiting: Count = { objects: 0, bytes: 0 }
   readonly orphans = new Listed<Orphan>(orphansMax)
   orphanBytes = 0
+  readonly #ledgers: number
   readonly #store: ObjectStore
   readonly #clock: Clock
   readonly #history: History
   /** Objects in lanes that are not ordered: how old they are decides. */
   readonly #unordered: { key: string; bytes: number; isRetired: boolean }[] = []
 
-  constructor(store: ObjectStore, clock: Clock, history: History) {
+  /** @param ledgers how many there are */
+  constructor(store: ObjectStore, clock: Clock, history: History, ledgers: number) {
+    this.#ledgers = ledgers
     this.#store = store
     this.#clock = clock
     this.#history = history
@@ -77,7 +80,7 @@ export class Unreferenced {
   async finish(): Promise<void> {
     for (const { key, bytes, isRetired } of this.#unordered) {
       const timeMs = await this.#timeOf(key)
-      const kind = kindOfKey(key)
+      const kind = kindOfKey(key, this.#ledgers)
       const lastIndex = kind?.kind === 'lane' ? this.#history.state.writers.lastIndex(kind.writer) : 0
       // Ordered since, or gone.
       if (timeMs === undefined || (kind?.kind === 'lane' && kind.number <= lastIndex)) continue

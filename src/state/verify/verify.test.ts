@@ -12,7 +12,7 @@ import { MemoryBucket } from '../store/memory.js'
 import type { ObjectStore } from '../store/object-store.js'
 import type { PartitionLog } from '../views/partition-log.js'
 import type { Damage } from './findings.js'
-import { type Verification, verifyCluster } from './verify.js'
+import { type Verification, type VerifiedLedger, verifyCluster } from './verify.js'
 
 const made = new StoredCluster()
 const filled = await made.fill()
@@ -33,8 +33,9 @@ async function verified(world: StoredCluster, isQuick = false, store = world.sto
 }
 
 const sound = await verified(copied())
-const last = sound.lastSequence
-const [oldest, middle, newest] = sound.snapshots as [number, number, number]
+const [order] = sound.ledgers as [VerifiedLedger]
+const last = order.lastSequence
+const [oldest, middle, newest] = order.snapshots as [number, number, number]
 
 /** Changes a byte of an object, counted from its end if negative. */
 function flip(world: StoredCluster, key: string, at: number): void {
@@ -77,8 +78,8 @@ test('a cluster that stopped is sound, and all of it is looked at', async () => 
   assert.equal(sound.logs.records, filled.values.flat().length)
   assert.equal(sound.recordBytes, sound.logs.bytes)
   assert.deepEqual(sound.logs, { topics: 1, partitions: 3, records: 300, bytes: sound.recordBytes })
-  assert.equal(sound.entries, last - oldest)
-  assert.equal(sound.unorderedEntries, 0)
+  assert.equal(order.entries, last - oldest)
+  assert.equal(order.unorderedEntries, 0)
   assert.equal(sound.objects.objects, made.bucket.objects.size)
   assert.ok(sound.collectable.objects > 0)
   const quick = await verified(copied(), true)
@@ -203,7 +204,8 @@ test('what a dying process left beyond a place that it did not fill is no damage
   const world = copied()
   addBeyond(world, 3)
   const found = await verified(world)
-  assert.deepEqual([found.damages, found.lastSequence, found.unorderedEntries], [[], last, 3])
+  const [found0] = found.ledgers
+  assert.deepEqual([found.damages, found0?.lastSequence, found0?.unorderedEntries], [[], last, 3])
   const damages = await damaged((world) => addBeyond(world, 40))
   assert.deepEqual(damages.length, 1)
   assert.equal(damages[0]?.key, entryKey(0, last + 1))
@@ -291,10 +293,10 @@ test('while instances write, compact and collect, all is sound, though what was 
         wentMeanwhile = before.filter((key) => !world.bucket.objects.has(key)).length
       },
     }
-    const { damages, lastSequence } = await verified(world, isQuick, slow)
+    const { damages, ledgers } = await verified(world, isQuick, slow)
     assert.deepEqual(damages, [])
     assert.ok(wentMeanwhile > 10, `${wentMeanwhile} objects went`)
-    assert.ok(lastSequence > sequence + 100, 'what was suspect was judged by a newer state')
+    assert.ok((ledgers[0]?.lastSequence ?? 0) > sequence + 100, 'what was suspect was judged by a newer state')
   }
   isDone = true
   await world.await(working)

@@ -1,14 +1,12 @@
 import type { Clock } from '../../base/clock.js'
 import { readIdentity } from '../ledger/identity.js'
+import { homeLedger } from '../routing.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { type Damage, Damages, type Orphan } from './findings.js'
 import { History } from './history.js'
 import { checkLogs, type LogTotals } from './logs.js'
 import { ObjectCheck } from './objects.js'
 import { type Count, Unreferenced } from './unreferenced.js'
-
-/** The ledger, until there are several. */
-const ledger = 0
 
 export interface VerifyOptions {
   /** Reads that fail are repeated by it. Nothing is written. */
@@ -24,12 +22,8 @@ export type VerifyProgress =
   | { phase: 'entries'; entries: number }
   | { phase: 'objects'; objects: number; bytes: number }
 
-/** What was found. */
-export interface Verification {
-  clusterId: string
-  format: number
-  /** All is as it was written. */
-  isSound: boolean
+/** What was found in the order of one ledger. */
+export interface VerifiedLedger {
   /** The entry after which the replay began, and the last one that is part of the ledger. */
   firstSequence: number
   lastSequence: number
@@ -40,6 +34,16 @@ export interface Verification {
   unorderedEntries: number
   /** The entries after which there is a snapshot. */
   snapshots: number[]
+}
+
+/** What was found. */
+export interface Verification {
+  clusterId: string
+  format: number
+  /** All is as it was written. */
+  isSound: boolean
+  /** By their numbers. */
+  ledgers: VerifiedLedger[]
   logs: LogTotals
   /** All objects there are. */
   objects: Count
@@ -62,11 +66,62 @@ export interface Verification {
  * @throws StoreError; UnavailableError if a newer version wrote there; CorruptObjectError if even `cluster.json` is damaged
  */
 export async function verifyCluster(options: VerifyOptions): Promise<Verification | undefined> {
-  const { store, clock, isQuick, signal, onProgress } = options
-  const identity = await readIdentity(store)
+  const identity = await readIdentity(options.store)
   if (identity === undefined) return undefined
 
   const damages = new Damages()
+  const totals: Totals = {
+    logs: { topics: 0, partitions: 0, records: 0, bytes: 0 },
+    objects: noneYet(),
+    ranges: 0,
+    recordBytes: 0,
+    collectable: noneYet(),
+    waiting: noneYet(),
+    orphans: [],
+    orphanCount: noneYet(),
+  }
+  const histories: History[] = []
+  for (let ledger = 0; ledger < identity.ledgers; ledger++)
+    histories.push(await verifyLedger(options, ledger, identity.ledgers, damages, totals))
+  await checkCatalogue(histories, damages)
+
+  return {
+    clusterId: identity.clusterId,
+    format: identity.format,
+    isSound: damages.count === 0,
+    ledgers: histories.map((history) => ({
+      firstSequence: history.base + 1,
+      lastSequence: history.sequence,
+      entries: history.entries,
+      voidParts: history.voidParts,
+      unorderedEntries: history.unordered,
+      snapshots: [...history.snapshots],
+    })),
+    ...totals,
+    damages: damages.items,
+    damageCount: damages.count,
+  }
+}
+
+/** What is summed up over the ledgers. */
+type Totals = Pick<
+  Verification,
+  'logs' | 'objects' | 'ranges' | 'recordBytes' | 'collectable' | 'waiting' | 'orphans' | 'orphanCount'
+>
+
+const noneYet = (): Count => ({ objects: 0, bytes: 0 })
+
+/** Most orphans that are listed one by one, of all ledgers together. */
+const orphansMax = 1_000
+
+/** Checks one ledger and all objects that are its own. */
+async function verifyLedger(
+  { store, clock, isQuick, signal, onProgress }: VerifyOptions,
+  ledger: number,
+  ledgers: number,
+  damages: Damages,
+  totals: Totals,
+): Promise<History> {
   const history = new History({
     store,
     clock,
@@ -78,41 +133,63 @@ export async function verifyCluster(options: VerifyOptions): Promise<Verificatio
   await history.advance()
   await history.checkOtherSnapshots()
 
-  const unreferenced = new Unreferenced(store, clock, history)
+  const { objects, bytes } = totals.objects
+  const unreferenced = new Unreferenced(store, clock, history, ledgers)
   const check = new ObjectCheck({
     store,
     ledger,
+    ledgers,
     history,
     damages,
     unreferenced,
     isQuick,
     signal,
-    onObject: (objects, bytes) => onProgress?.({ phase: 'objects', objects, bytes }),
+    onObject: (more, moreBytes) =>
+      onProgress?.({ phase: 'objects', objects: objects + more, bytes: bytes + moreBytes }),
   })
   await check.run()
   await unreferenced.finish()
-  const logs = checkLogs(history.state, damages)
+  const { partitions, records, bytes: logBytes, topics } = checkLogs(history.state, damages, ledger, ledgers)
 
-  const { orphans } = unreferenced
-  return {
-    clusterId: identity.clusterId,
-    format: identity.format,
-    isSound: damages.count === 0,
-    firstSequence: history.base + 1,
-    lastSequence: history.sequence,
-    entries: history.entries,
-    voidParts: history.voidParts,
-    unorderedEntries: history.unordered,
-    snapshots: [...history.snapshots],
-    logs,
-    objects: { objects: check.objects, bytes: check.bytes },
-    ranges: check.ranges,
-    recordBytes: check.recordBytes,
-    collectable: unreferenced.collectable,
-    waiting: unreferenced.waiting,
-    orphans: orphans.items,
-    orphanCount: { objects: orphans.count, bytes: unreferenced.orphanBytes },
-    damages: damages.items,
-    damageCount: damages.count,
+  const { logs, orphans, orphanCount } = totals
+  // All ledgers have all topics.
+  if (ledger === homeLedger) logs.topics = topics
+  logs.partitions += partitions
+  logs.records += records
+  logs.bytes += logBytes
+  add(totals.objects, { objects: check.objects, bytes: check.bytes })
+  totals.ranges += check.ranges
+  totals.recordBytes += check.recordBytes
+  add(totals.collectable, unreferenced.collectable)
+  add(totals.waiting, unreferenced.waiting)
+  orphans.push(...unreferenced.orphans.items.slice(0, orphansMax - orphans.length))
+  add(orphanCount, { objects: unreferenced.orphans.count, bytes: unreferenced.orphanBytes })
+  return history
+}
+
+/** Checks that ledgers which hold the same version of the catalogue hold the same topics. */
+async function checkCatalogue([home, ...others]: readonly History[], damages: Damages): Promise<void> {
+  if (home === undefined || others.length === 0) return
+  // It was looked at first: the others may have gone on with it.
+  await home.advance()
+  const { topics: known } = home.state
+  for (const [i, { state }] of others.entries()) {
+    const { version } = state.topics
+    const report = (message: string, topic?: string) =>
+      damages.add({ problem: 'contradiction', message, ...(topic === undefined ? {} : { topic }) })
+    if (version > known.version)
+      report(`ledger ${i + 1} holds version ${version} of the topics, and the home ledger ${known.version}`)
+    if (version !== known.version) continue
+    const held = state.topics
+    for (const { id, name, partitionCount } of known.all())
+      if (held.byId(id)?.partitionCount !== partitionCount)
+        report(`ledger ${i + 1} does not hold it as the home ledger does`, name)
+    for (const { id, name } of held.all())
+      if (known.byId(id) === undefined) report(`ledger ${i + 1} holds it, and the home ledger does not`, name)
   }
+}
+
+function add(total: Count, more: Count): void {
+  total.objects += more.objects
+  total.bytes += more.bytes
 }

@@ -1,4 +1,6 @@
+import type { CatalogueCommands } from './catalogue.js'
 import type { GroupCommands } from './groups.js'
+import type { InstanceCommands } from './instances.js'
 import type { LeaseCommands } from './leases.js'
 import type { LedgerClockCommands } from './ledger-clock.js'
 import type { LogCleaningCommands } from './log-cleaning.js'
@@ -13,12 +15,14 @@ export interface CommandTable
   extends WriterCommands,
     LedgerClockCommands,
     TopicCommands,
+    CatalogueCommands,
     PartitionLogCommands,
     LogCleaningCommands,
     ProducerCommands,
     GroupCommands,
     OffsetCommands,
-    LeaseCommands {}
+    LeaseCommands,
+    InstanceCommands {}
 
 export type CommandKind = keyof CommandTable
 export type CommandOf<Kind extends CommandKind> = CommandTable[Kind]['command']

@@ -77,8 +77,9 @@ function captureLog(log: PartitionLog, isChanging: boolean): Captured {
   return { plain: [log.topicId, log.partition, log.toSnapshot(ranges)], bytes }
 }
 
-/** All partitions' logs. */
+/** The logs of all partitions that are in this ledger. */
 export class PartitionLogs {
+  /** In the order of their partitions, of which some may be in other ledgers. */
   readonly #logs = new Map<TopicId, PartitionLog[]>()
   /**
    * Segments with lower numbers can't enter the log any more. A segment's number is the position of the state from
@@ -88,21 +89,24 @@ export class PartitionLogs {
   readonly #captures = new Captures<PartitionLog>(captureLog)
 
   get(topicId: TopicId, partition: number): PartitionLog | undefined {
-    return this.#logs.get(topicId)?.[partition]
+    const logs = this.#logs.get(topicId)
+    const log = logs?.[partition]
+    // So it is where a ledger has all partitions of a topic.
+    if (log?.partition === partition) return log
+    return logs && logAt(logs, partition)
   }
 
   ofTopic(topicId: TopicId): readonly PartitionLog[] {
     return this.#logs.get(topicId) ?? []
   }
 
-  /** Makes the topic have at least `count` partitions. */
-  extend(topicId: TopicId, count: number): void {
-    let logs = this.#logs.get(topicId)
-    if (logs === undefined) {
-      logs = []
-      this.#logs.set(topicId, logs)
-    }
-    while (logs.length < count) logs.push(new PartitionLog(topicId, logs.length, this.#captures.count))
+  /** Makes the topic have at least `count` partitions, of which those are here that are `own`. */
+  extend(topicId: TopicId, count: number, own: (partition: number) => boolean = () => true): void {
+    const logs = this.#logs.get(topicId) ?? []
+    for (let partition = (logs.at(-1)?.partition ?? -1) + 1; partition < count; partition++)
+      if (own(partition)) logs.push(new PartitionLog(topicId, partition, this.#captures.count))
+    // A topic without any has no place among those that do: a snapshot would not know of it.
+    if (logs.length > 0) this.#logs.set(topicId, logs)
   }
 
   /** To be called before a log is changed. */
@@ -129,20 +133,36 @@ export class PartitionLogs {
   }
 
   toSnapshot(): unknown {
-    return [this.segmentsFrom, [...this.#logs].map(([topicId, logs]) => [topicId, logs.map((log) => log.toSnapshot())])]
+    const topics = [...this.#logs].map(([topicId, logs]) => {
+      const plain = logs.map((log) => log.toSnapshot())
+      const isWhole = logs.every(({ partition }, index) => partition === index)
+      return isWhole ? [topicId, plain] : [topicId, plain, logs.map(({ partition }) => partition)]
+    })
+    return [this.segmentsFrom, topics]
   }
 
   static fromSnapshot(snapshot: unknown): PartitionLogs {
     const logs = new PartitionLogs()
-    const [segmentsFrom, topics] = snapshot as [number, [TopicId, unknown[]][]]
+    const [segmentsFrom, topics] = snapshot as [number, [TopicId, unknown[], number[]?][]]
     logs.segmentsFrom = segmentsFrom
-    for (const [topicId, partitions] of topics)
+    for (const [topicId, plain, partitions] of topics)
       logs.#logs.set(
         topicId,
-        partitions.map((partition, index) => PartitionLog.fromSnapshot(topicId, index, partition)),
+        plain.map((log, index) => PartitionLog.fromSnapshot(topicId, partitions?.[index] ?? index, log)),
       )
     return logs
   }
+}
+
+/** The log of a partition among some that are in order. */
+function logAt(logs: readonly PartitionLog[], partition: number): PartitionLog | undefined {
+  let low = 0
+  for (let high = logs.length; low < high; ) {
+    const middle = (low + high) >>> 1
+    if ((logs[middle] as PartitionLog).partition < partition) low = middle + 1
+    else high = middle
+  }
+  return logs[low]?.partition === partition ? logs[low] : undefined
 }
 
 /** Numbers that a batch takes in an append command. */

@@ -3,7 +3,7 @@ import type { Slices } from './capture.js'
 import { Leases } from './leases.js'
 import { LedgerClock } from './ledger-clock.js'
 import { Producers } from './producers.js'
-import { emptyState, type State } from './state.js'
+import { emptyState, lateParts, restoreLateParts, type State } from './state.js'
 import { Writers } from './writers.js'
 
 /**
@@ -14,7 +14,8 @@ const sections = ['topics', 'partitions', 'groups', 'offsets'] as const
 export type Section = (typeof sections)[number]
 
 /** What is small: the number of writers that are there, of pipelines. */
-export function headOf({ position, writers, partitions, producers, leases, clock }: State): unknown {
+export function headOf(state: State): unknown {
+  const { position, writers, partitions, producers, leases, clock } = state
   return [
     position,
     writers.toSnapshot(),
@@ -22,6 +23,7 @@ export function headOf({ position, writers, partitions, producers, leases, clock
     producers.toSnapshot(),
     leases.toSnapshot(),
     clock.toSnapshot(),
+    ...lateParts(state),
   ]
 }
 
@@ -32,7 +34,7 @@ export function captureState(state: State): { section: Section; slices: Slices }
 
 /** The state with its head alone. Before format 5 that had no clock. */
 export function stateOfHead(head: unknown): State {
-  const [position, writers, segmentsFrom, producers, leases, clock] = head as unknown[]
+  const [position, writers, segmentsFrom, producers, leases, clock, ...late] = head as unknown[]
   const state = emptyState()
   state.position = position as number
   state.writers = Writers.fromSnapshot(writers)
@@ -40,6 +42,7 @@ export function stateOfHead(head: unknown): State {
   state.producers = Producers.fromSnapshot(producers)
   state.leases = Leases.fromSnapshot(leases)
   state.clock = LedgerClock.fromSnapshot(clock)
+  restoreLateParts(state, late)
   return state
 }
 

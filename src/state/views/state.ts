@@ -1,6 +1,8 @@
 import { UnavailableError } from '../../base/errors.js'
+import { catalogueApply } from './catalogue.js'
 import type { CommandKind, CommandOf, CommandTable, OutcomeOf } from './commands.js'
 import { Groups, groupApply } from './groups.js'
+import { Instances, instanceApply } from './instances.js'
 import { Leases, leaseApply } from './leases.js'
 import { LedgerClock, ledgerClockApply } from './ledger-clock.js'
 import { logCleaningApply } from './log-cleaning.js'
@@ -22,6 +24,7 @@ export interface State {
   groups: Groups
   offsets: Offsets
   leases: Leases
+  instances: Instances
   clock: LedgerClock
 }
 
@@ -35,6 +38,7 @@ export function emptyState(): State {
     groups: new Groups(),
     offsets: new Offsets(),
     leases: new Leases(),
+    instances: new Instances(),
     clock: new LedgerClock(),
   }
 }
@@ -43,12 +47,14 @@ const table: ApplyTable<CommandTable> = {
   ...writerApply,
   ...ledgerClockApply,
   ...topicApply,
+  ...catalogueApply,
   ...partitionLogApply,
   ...logCleaningApply,
   ...producerApply,
   ...groupApply,
   ...offsetApply,
   ...leaseApply,
+  ...instanceApply,
 }
 
 /**
@@ -73,7 +79,7 @@ export function applyCommand<Kind extends CommandKind>(
 
 /** The state as plain data. Equal states give equal bytes when packed. */
 export function toSnapshot(state: State): unknown {
-  return [
+  const plain = [
     state.position,
     state.writers.toSnapshot(),
     state.topics.toSnapshot(),
@@ -84,11 +90,13 @@ export function toSnapshot(state: State): unknown {
     state.leases.toSnapshot(),
     state.clock.toSnapshot(),
   ]
+  return [...plain, ...lateParts(state)]
 }
 
 export function fromSnapshot(snapshot: unknown): State {
-  const [position, writers, topics, partitions, producers, groups, offsets, leases, clock] = snapshot as unknown[]
-  return {
+  const [position, writers, topics, partitions, producers, groups, offsets, leases, clock, ...late] =
+    snapshot as unknown[]
+  const state = {
     position: position as number,
     writers: Writers.fromSnapshot(writers),
     topics: Topics.fromSnapshot(topics),
@@ -97,6 +105,23 @@ export function fromSnapshot(snapshot: unknown): State {
     groups: Groups.fromSnapshot(groups),
     offsets: Offsets.fromSnapshot(offsets),
     leases: Leases.fromSnapshot(leases),
+    instances: new Instances(),
     clock: LedgerClock.fromSnapshot(clock),
   }
+  restoreLateParts(state, late)
+  return state
+}
+
+/**
+ * What most clusters have nothing of, and snapshots hold only where there is something: so theirs stay as they were
+ * before there was such a thing, byte by byte.
+ */
+export function lateParts({ topics, instances }: State): unknown[] {
+  if (instances.size > 0) return [topics.version, instances.toSnapshot()]
+  return topics.version > 0 ? [topics.version] : []
+}
+
+export function restoreLateParts(state: State, [version = 0, instances = []]: readonly unknown[]): void {
+  state.topics.version = version as number
+  state.instances = Instances.fromSnapshot(instances)
 }

@@ -63,6 +63,8 @@ export interface StateEvents {
   memberRemoved(groupId: string, memberId: string, errorCode: number): void
   /** A lease has another holder, or none. */
   leaseChanged(name: string): void
+  /** An instance announced itself, or is gone. */
+  instanceChanged(writer: number): void
 }
 
 /**
@@ -87,4 +89,5 @@ export const noEvents: StateEvents = {
   groupChanged() {},
   memberRemoved() {},
   leaseChanged() {},
+  instanceChanged() {},
 }

@@ -118,16 +118,20 @@ export interface WriterCommands {
 }
 
 export const writerApply: ApplyTable<WriterCommands> = {
-  retireWriter(state, _command, place) {
+  retireWriter(state, _command, place, events) {
     state.writers.retire(place.writer)
+    if (state.instances.remove(place.writer)) events.instanceChanged(place.writer)
     return undefined
   },
 
   // That its part takes effect is all that it is for.
   touchWriter: () => undefined,
 
-  forgetWriters(state, { writers }) {
-    for (const [writer, lastIndex] of writers) state.writers.forget(writer, lastIndex)
+  forgetWriters(state, { writers }, _place, events) {
+    for (const [writer, lastIndex] of writers) {
+      state.writers.forget(writer, lastIndex)
+      if (state.writers.isForgotten(writer) && state.instances.remove(writer)) events.instanceChanged(writer)
+    }
     return undefined
   },
 }
