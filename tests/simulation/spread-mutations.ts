@@ -19,7 +19,7 @@ export const spreadMutations: readonly Mutation[] = [
   {
     name: 'topics that came and went between two versions stay in a ledger',
     worlds: ['catalogue'],
-    seeds: 60,
+    seeds: 200,
     edits: [{ file: 'state/views/catalogue.js', find: '|| (changedAt > from && !kept.has(id))', replace: '' }],
   },
   {
