@@ -110,7 +110,7 @@ async function foldAll(
     }
   }
   if (quietSinceMs !== undefined)
-    deletions.checkGarbage(truth.state, quietSinceMs, new Set(clusters.map(({ proposer }) => proposer.writer)))
+    deletions.checkGarbage(truth.state, quietSinceMs, new Set(clusters.map((cluster) => writerOf(cluster, ledger))))
   return truth
 }
 

@@ -69,7 +69,7 @@ export class Deletions {
       const isEntry = kind.kind === 'entry' && kind.number <= covered
       if (isEntry || kind.kind === 'lane' || kind.kind === 'segment') garbage.push(key)
     }
-    const claims = this.#archive.sortedKeys().filter((key) => key.startsWith(writersPrefix(0)))
+    const claims = this.#archive.sortedKeys().filter((key) => key.startsWith(writersPrefix(ledger)))
     const gone = claims.filter((key) => (storedAtMs.get(key) ?? 0) < quietSinceMs && !living.has(numberOfKey(key)))
     const { writers } = state
     // Who claimed a number and never wrote is forgotten with the next higher one. The highest claim stays.
