@@ -4,7 +4,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Durability, endingWithUs, freePort, outputOf, type Server, untilAnswering } from './server.js'
+import { answeringServer, type Durability, freePort, type Server } from './server.js'
 
 /** A gateway process; with `isProfiled`, one that takes CPU profiles of itself when told to. */
 export interface Gateway extends Server {
@@ -50,20 +50,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
   })
   const remove = () => rmSync(storage, { recursive: true, force: true })
-  const stop = endingWithUs(child, remove)
-  try {
-    await untilAnswering(child, port, outputOf(child))
-  } catch (error) {
-    await stop()
-    throw error
-  }
+  const server = await answeringServer(child, port, startedAt, remove)
   return {
-    bootstrap: `127.0.0.1:${port}`,
+    ...server,
     metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
-    pid: child.pid ?? 0,
-    startMs: performance.now() - startedAt,
-    fsyncTopicConfig: [],
-    stop,
     tell: (message) =>
       new Promise((resolve, reject) => {
         child.once('message', resolve)

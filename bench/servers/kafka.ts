@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { cacheFolder, loadFolder } from '../folders.js'
-import { endingWithUs, freePort, outputOf, type Server, untilAnswering } from './server.js'
+import { answeringServer, freePort, type Server } from './server.js'
 
 const run = promisify(execFile)
 
@@ -65,21 +65,9 @@ export async function startKafka(parent = tmpdir()): Promise<Server> {
   const startedAt = performance.now()
   const child = spawn('java', [...jvmOptions, ...java, 'kafka.Kafka', settings], { stdio: ['ignore', 'pipe', 'pipe'] })
   const remove = () => rmSync(folder, { recursive: true, force: true })
-  const stop = endingWithUs(child, remove)
-  try {
-    await untilAnswering(child, port, outputOf(child))
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  return {
-    bootstrap: `127.0.0.1:${port}`,
-    pid: child.pid ?? 0,
-    startMs: performance.now() - startedAt,
-    // The log is forced to the disk after every record set.
-    fsyncTopicConfig: [{ name: 'flush.messages', value: '1' }],
-    stop,
-  }
+  const server = await answeringServer(child, port, startedAt, remove)
+  // The log is forced to the disk after every record set.
+  return { ...server, fsyncTopicConfig: [{ name: 'flush.messages', value: '1' }] }
 }
 
 /** One node with nothing to replicate to; otherwise Kafka's defaults, and deleted topics leave the disk soon. */

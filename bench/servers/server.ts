@@ -68,6 +68,27 @@ function answers(port: number): Promise<boolean> {
 }
 
 /**
+ * A server whose process was started at `startedAt` (`performance.now()`), once it answers.
+ * @throws Error when it does not; it has been ended then, and what it stored removed.
+ */
+export async function answeringServer(
+  child: ChildProcess,
+  port: number,
+  startedAt: number,
+  removeStored: () => void,
+): Promise<Server & { startMs: number }> {
+  const stop = endingWithUs(child, removeStored)
+  try {
+    await untilAnswering(child, port, outputOf(child))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const startMs = performance.now() - startedAt
+  return { bootstrap: `127.0.0.1:${port}`, pid: child.pid ?? 0, startMs, fsyncTopicConfig: [], stop }
+}
+
+/**
  * Sees to it that a process does not outlive this one, nor what it stored. Gives a function that ends it before:
  * SIGTERM, and SIGKILL when that takes more than 20 s.
  */

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import type { S3Server } from '../../tests/integration/s3-server.js'
-import { endingWithUs, freePort, outputOf, type Server, untilAnswering } from './server.js'
+import { answeringServer, freePort, type Server } from './server.js'
 
 /** How to get it, for who has not. */
 export const tansuInstallation = 'cargo install tansu@0.6.0 --locked --features dynostore'
@@ -29,18 +29,5 @@ export async function startTansu(program: string, endpoint: string, s3: S3Server
       AWS_SECRET_ACCESS_KEY: s3.secretKey,
     },
   })
-  const stop = endingWithUs(child, () => {})
-  try {
-    await untilAnswering(child, port, outputOf(child))
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  return {
-    bootstrap: `127.0.0.1:${port}`,
-    pid: child.pid ?? 0,
-    startMs: performance.now() - startedAt,
-    fsyncTopicConfig: [],
-    stop,
-  }
+  return answeringServer(child, port, startedAt, () => {})
 }

@@ -72,6 +72,10 @@ test('the tail is not confirmed by a look that left out the place at which a put
   assert.equal(follower.tailAgeMs(), Number.POSITIVE_INFINITY)
 })
 
+/** The bytes of a ledger's records, with next to no cache. */
+const bytesOf = (store: ObjectStore) =>
+  new LogBytes({ tail: store, backfill: store, ledger: 0, cacheBytes: 1_000, observer: { lookedUp() {} } })
+
 test('a reader far behind the tail of many small entries gets something soon', async () => {
   const clock = new VirtualClock()
   const memory = memoryStore()
@@ -91,13 +95,7 @@ test('a reader far behind the tail of many small entries gets something soon', a
       return memory.get(key)
     },
   }
-  const bytes = new LogBytes({
-    tail: store,
-    backfill: store,
-    ledger: 0,
-    cacheBytes: 1_000,
-    observer: { lookedUp() {} },
-  })
+  const bytes = bytesOf(store)
   let offset = 0
   const read = async () => {
     while (offset < count) {
@@ -144,13 +142,7 @@ test('a reader does not take what it read of a small range for a larger one that
       return object
     },
   }
-  const bytes = new LogBytes({
-    tail: store,
-    backfill: store,
-    ledger: 0,
-    cacheBytes: 1_000,
-    observer: { lookedUp() {} },
-  })
+  const bytes = bytesOf(store)
   const { batches } = await readBatches(bytes, log, 0, { bytesMax: 2 ** 20 })
   const offsets = [...batchesIn(Buffer.concat(batches))].flatMap((one) =>
     decodeRecords(one).map(({ offset }) => offset),
@@ -259,13 +251,7 @@ async function slowLog(clock: VirtualClock, count: number, timestampMs: (offset:
     })
     log.ranges.replace(log.ranges.find(from), log.ranges.find(to) - log.ranges.find(from), chunks)
   }
-  const bytes = new LogBytes({
-    tail: store,
-    backfill: store,
-    ledger: 0,
-    cacheBytes: 1_000,
-    observer: { lookedUp() {} },
-  })
+  const bytes = bytesOf(store)
   return { log, bytes, compact }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Instance, StoredCluster } from '../../../tests/support/stored-cluster.js'
+import type { Instance } from '../../../tests/support/simulated-instances.js'
+import { StoredCluster } from '../../../tests/support/stored-cluster.js'
 import { silentLog } from '../../base/log.js'
 import { seededRandom } from '../../base/random.js'
 import { MemoryBucket } from '../store/memory.js'
