@@ -23,6 +23,8 @@ const flushSeconds = 150
 const waitingMax = 20_000
 /** Longest time for a reader or a member to come to its end once it is told to, milliseconds. */
 const leaveMs = 45_000
+/** Longest time for the last readings, through all instances, milliseconds. */
+const lastReadingsMs = 240_000
 
 /** All clients, and what they saw. */
 export class Cast {
@@ -130,18 +132,24 @@ export class Cast {
   }
 
   /**
-   * Reads everything once more through one instance: all topics from the start, the groups' offsets, and compares it
-   * with all that was promised.
+   * Reads everything once more through each of the instances: all topics from the start, the groups' offsets, and
+   * compares it with all that was promised.
    */
-  async lastReading(bootstrap: string, name: string): Promise<void> {
+  async lastReadings(bootstraps: readonly string[]): Promise<void> {
+    const deadline = performance.now() + lastReadingsMs
+    for (const [index, bootstrap] of bootstraps.entries())
+      await this.#lastReading(bootstrap, `last${index + 1}`, Math.max(1_000, deadline - performance.now()))
+  }
+
+  async #lastReading(bootstrap: string, name: string, patienceMs: number): Promise<void> {
     const { python } = this.#programs
     await Promise.all([
       this.#spawn(
         python,
         { role: 'ask', name: `${name}-ask`, groups: this.#topicOfGroups(), once: true },
         bootstrap,
-      ).ended(),
-      ...topics.map((topic) => this.#readWhole(topic, bootstrap, `${name}-${topic.name}`)),
+      ).ended(patienceMs),
+      ...topics.map((topic) => this.#readWhole(topic, bootstrap, `${name}-${topic.name}`, patienceMs)),
     ])
   }
 
@@ -184,7 +192,7 @@ export class Cast {
     })
   }
 
-  async #readWhole(topic: Topic, bootstrap: string, name: string): Promise<void> {
+  async #readWhole(topic: Topic, bootstrap: string, name: string, patienceMs: number): Promise<void> {
     const records: [number, string][][] = Array.from({ length: topic.partitions }, () => [])
     let isCompared = false
     const role: Role = { role: 'read', name, topic, restSeconds: 0 }
@@ -195,9 +203,7 @@ export class Cast {
       isCompared = true
       this.#histories.get(topic.name)?.finish(event.earliest, event.latest, records)
     })
-    const patience = setTimeout(() => void reader.kill(), 240_000)
-    await reader.ended()
-    clearTimeout(patience)
+    await reader.ended(patienceMs)
     if (!isCompared) this.#complaints.add('stuck', `${name}: the last reading did not come to its end`)
   }
 
@@ -270,7 +276,9 @@ export class Cast {
     await Promise.all(
       processes.map(async (process) => {
         const isDone = await process.stop(patienceMs)
-        if (!isDone) this.#complaints.add('stuck', `${process.name} did not come to its end within ${patienceMs} ms`)
+        if (process.wasAborted) this.crashes++
+        else if (!isDone)
+          this.#complaints.add('stuck', `${process.name} did not come to its end within ${patienceMs} ms`)
       }),
     )
   }

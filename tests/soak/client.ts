@@ -107,17 +107,22 @@ export class RoleProcess {
     return this.#wasKilled
   }
 
-  /** Resolves when the process is gone, for whatever reason, and all it told was heard. */
-  async ended(): Promise<void> {
+  /** Whether it ended itself because a check of the client library's own failed. */
+  get wasAborted(): boolean {
+    return this.#child.signalCode === 'SIGABRT'
+  }
+
+  /** Resolves when the process is gone, for whatever reason, and all it told was heard; kills it after so long. */
+  async ended(patienceMs?: number): Promise<void> {
+    const patience = patienceMs === undefined ? undefined : setTimeout(() => void this.kill(), patienceMs)
     await this.#ended
+    clearTimeout(patience)
   }
 
   /** Tells it to stop, and waits; kills it after so long. Gives whether it ended as it should. */
   async stop(patienceMs: number): Promise<boolean> {
     this.#child.stdin?.write('stop\n')
-    const patience = setTimeout(() => this.#child.kill('SIGKILL'), patienceMs)
-    await this.#ended
-    clearTimeout(patience)
+    await this.ended(patienceMs)
     return this.#isDone
   }
 

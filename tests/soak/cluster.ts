@@ -35,6 +35,8 @@ const settings = {
 }
 
 interface ClusterOptions {
+  /** Environment of the instances beside the soak's own. */
+  env?: Record<string, string>
   instances: number
   store: SoakStore
   folder: string
@@ -74,7 +76,7 @@ export class Cluster {
           nodeId,
           port: await freePort(),
           metricsPort: await freePort(),
-          env: { ...store.env, ...settings },
+          env: { ...store.env, ...settings, ...this.#options.env },
           logFile: join(folder, `instance-${nodeId}.log`),
           onEnd: (instance, code, last) => this.#onEnd(instance, code, last),
           onComplaint: (instance, line) => this.#onErrorLine(instance, line),

@@ -21,6 +21,8 @@ export interface SoakOptions {
   keep: boolean
   /** What is done to the evidence folder, whose `store` has the objects, while no instance runs and before the last reading. */
   sabotage?: (folder: string) => Promise<void>
+  /** Environment of the instances beside what every soak sets. */
+  env?: Record<string, string>
 }
 
 export interface SoakResult {
@@ -103,7 +105,7 @@ async function settle(
   await cast.stopReading()
   note('readers have left')
   await beforeLastReading()
-  for (const instance of cluster.instances) await cast.lastReading(instance.bootstrap, `last${instance.nodeId}`)
+  await cast.lastReadings(cluster.instances.map(({ bootstrap }) => bootstrap))
   cast.judgeGroups()
   note('all was read once more')
   await cluster.stop()
