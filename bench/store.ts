@@ -24,7 +24,9 @@ const { values } = parseArgs({
 const count = Number(values.count)
 const folder = fs.mkdtempSync(`${values.folder ?? tmpdir()}/heraclitus-bench-store-`)
 const surroundings = { clock: systemClock, random: systemRandom, log: createLog('warn') }
-const sizes = [100, 4_096, 65_536, 1 << 20]
+const sizes = [100, 4_096, 65_536, 1 << 20, 4 << 20]
+/** Of the largest ones there are fewer, so that a run leaves a few gigabytes behind, not twenty. */
+const bytesMax = 2 ** 30
 
 /** Puts one object by a few file calls; what `putIfAbsent` does without fsync. */
 type Put = (temporary: string, path: string, pieces: Buffer[]) => void | Promise<void>
@@ -63,7 +65,9 @@ for (const size of sizes) {
   for (const [name, put] of Object.entries(ways)) {
     const at = `${folder}/raw-${name.replace(' ', '-')}-${size}`
     fs.mkdirSync(at)
-    await measure(`${bytesText(size)} file calls: ${name}`, count, (i) => put(`${at}/tmp-${i}`, `${at}/${i}`, pieces))
+    await measure(`${bytesText(size)} file calls: ${name}`, countOf(size), (i) =>
+      put(`${at}/tmp-${i}`, `${at}/${i}`, pieces),
+    )
   }
 }
 for (const fsync of [false, true]) {
@@ -77,12 +81,17 @@ if (values.s3 !== undefined) {
   await store.close()
 }
 
+function countOf(size: number): number {
+  return Math.min(count, bytesMax / size)
+}
+
 async function measureStore(name: string, store: ObjectStore, requests: number): Promise<void> {
   for (const size of sizes) {
     const pieces = body(size)
     const key = (i: number) => `put/${size}/${String(i).padStart(20, '0')}`
-    await measure(`${name} put ${bytesText(size)}`, requests, (i) => store.putIfAbsent(key(i), pieces))
-    await measure(`${name} get ${bytesText(size)}`, requests, (i) => store.get(key(i)))
+    const some = Math.min(requests, countOf(size))
+    await measure(`${name} put ${bytesText(size)}`, some, (i) => store.putIfAbsent(key(i), pieces))
+    await measure(`${name} get ${bytesText(size)}`, some, (i) => store.get(key(i)))
   }
   const range = { position: 1_000, length: 2_000 }
   await measure(`${name} get 2 kB of 1 MiB`, requests, () => store.get(`put/${1 << 20}/${'0'.repeat(20)}`, range))
