@@ -1,3 +1,5 @@
+import { BufferPool } from '../src/base/buffer-pool.js'
+import { PinnedMemory } from '../src/base/pinned-memory.js'
 import { readRequest, readRequestHeader, writeRequest, writeResponse } from '../src/protocol/frame.js'
 import { Fetch } from '../src/protocol/messages/fetch.js'
 import { Metadata } from '../src/protocol/messages/metadata.js'
@@ -113,7 +115,7 @@ const produced = encodeBatch({
 function framing(): () => unknown {
   const frame = Buffer.alloc(2 ** 20)
   frame.writeInt32BE(frame.length - 4)
-  const reader = new FrameReader(new RequestBudget(Number.MAX_SAFE_INTEGER))
+  const reader = new FrameReader(new RequestBudget(Number.MAX_SAFE_INTEGER), new PinnedMemory(new BufferPool(2 ** 24)))
   return () => {
     for (let at = 0; at < frame.length; at += 65_536) {
       reader.push(frame.subarray(at, at + 65_536))

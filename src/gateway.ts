@@ -1,6 +1,8 @@
+import { BufferPool } from './base/buffer-pool.js'
 import type { Clock } from './base/clock.js'
 import type { Log } from './base/log.js'
 import { createMetrics } from './base/metrics.js'
+import { PinnedMemory } from './base/pinned-memory.js'
 import type { Random } from './base/random.js'
 import { type Config, ConfigError } from './config.js'
 import { watchEventLoop } from './metrics/event-loop-delay.js'
@@ -91,12 +93,14 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
   const pipelines = config.pipelines.length === 0 ? undefined : await loadPipelines(config)
 
   const store = await openConfiguredStore(config, options, observers.store)
+  const frames = new PinnedMemory(new BufferPool(storage.cacheBytes / 4))
   const cluster = await openCluster({
     store,
     clock,
     random,
     log,
     settings: { ...storage, waitingBytesMax },
+    pins: frames,
     cacheObserver: observers.cache,
     purposeObserver: observers.purposes,
     observersOf: observers.ofLedger,
@@ -109,7 +113,7 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
     ])
   })
   onClose(() => cluster.close())
-  observers.sample(cluster)
+  observers.sample(cluster, frames)
 
   const groups = cluster.openGroups({ clock, random, log, limits: { ...heraclitus, offsetMetadataBytesMax } })
   onClose(async () => groups.close())
@@ -136,6 +140,7 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
     clock,
     random,
     log,
+    frames,
     observer: observers.requests,
     handlers,
     fatal: onFatal,

@@ -21,7 +21,7 @@ function bound() {
     heldBytes: () => 512,
     idleBytes: () => 256,
   }
-  observers.sample(cluster as unknown as Parameters<typeof observers.sample>[0])
+  observers.sample(cluster as unknown as Parameters<typeof observers.sample>[0], { idleBytes: 128 })
   pipelineMetrics(metrics)
   supervisorMetrics(metrics).sample(() => 2)
   return { metrics, observers }

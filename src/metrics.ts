@@ -21,7 +21,7 @@ export interface Observers {
   ofLedger(ledger: number): Required<LedgerObservers>
   requests: RequestObserver
   /** Adds what is not counted as it happens, but asked of the state when the metrics are read. */
-  sample(cluster: OpenCluster): void
+  sample(cluster: OpenCluster, frames: { idleBytes: number }): void
 }
 
 /** Defines the gateway's metrics; `docs/operations.md` lists them. */
@@ -37,7 +37,10 @@ export function bindMetrics(metrics: Metrics): Observers {
     cache: cacheMetrics(metrics),
     ofLedger: (ledger) => ({ ledgerObserver, upkeepObserver: upkeepOf(ledger), cleanerObserver: cleanerOf(ledger) }),
     requests: requestMetrics(metrics),
-    sample: (cluster) => sampleCluster(metrics, cluster),
+    sample: (cluster, frames) => {
+      sampleCluster(metrics, cluster)
+      sampleFrames(metrics, frames)
+    },
   }
 }
 
@@ -288,6 +291,11 @@ function requestMetrics(metrics: Metrics): RequestObserver {
       sent.add(responseBytes)
     },
   }
+}
+
+function sampleFrames(metrics: Metrics, frames: { idleBytes: number }): void {
+  const help = 'Memory for requests that waits to be used again.'
+  metrics.sampled('gauge', 'heraclitus_request_idle_bytes', help, () => frames.idleBytes)
 }
 
 function sampleCluster(metrics: Metrics, cluster: OpenCluster): void {

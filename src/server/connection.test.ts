@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { spoiledMemory } from '../../tests/support/spoiled-memory.js'
 import { AssertionError } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
 import { UnavailableError } from '../base/errors.js'
@@ -41,6 +42,7 @@ async function server(
       saslPlainUsername: undefined,
       saslPlainPassword: undefined,
     }),
+    frames: spoiledMemory(),
     clock: systemClock,
     random: systemRandom,
     log: silentLog(),

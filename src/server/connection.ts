@@ -50,7 +50,7 @@ export class Connection implements BudgetWaiter, Receiver {
   constructor(accepted: Socket, services: Services, onClosed: (connection: Connection) => void) {
     this.#services = services
     this.#onClosed = onClosed
-    this.#frames = new FrameReader(services.budget)
+    this.#frames = new FrameReader(services.budget, services.frames)
     const socket = receive(accepted, this)
     this.#socket = socket
     this.#writer = new AnswerWriter(socket, services.pendingAnswers, services.limits.responseBytesPendingMax)
@@ -271,6 +271,8 @@ export class Connection implements BudgetWaiter, Receiver {
       requestBytes: exchange.requestBytes,
       responseBytes,
     })
+    // A request that failed may be in use where it failed.
+    if (exchange.route.handler.keepsNothing) this.#services.frames.unpin(exchange.frame)
     this.#done(exchange)
   }
 

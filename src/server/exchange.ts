@@ -32,7 +32,7 @@ export class Exchange implements RequestContext {
   readonly route: Route
   readonly request: unknown
   readonly correlationId: number
-  readonly requestBytes: number
+  readonly frame: Buffer
   readonly startedAtMs: number
   next: Exchange | undefined = undefined
   isDone = false
@@ -49,7 +49,7 @@ export class Exchange implements RequestContext {
     route: Route,
     header: RequestHeader,
     request: unknown,
-    requestBytes: number,
+    frame: Buffer,
   ) {
     this.cluster = services.cluster
     this.groups = services.groups
@@ -67,9 +67,13 @@ export class Exchange implements RequestContext {
     this.route = route
     this.request = request
     this.correlationId = header.correlationId
-    this.requestBytes = requestBytes
+    this.frame = frame
     this.startedAtMs = services.clock.monotonic()
     this.#connection = connection
+  }
+
+  get requestBytes(): number {
+    return this.frame.length
   }
 
   get answerBytesMax(): number {

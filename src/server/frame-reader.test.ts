@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { spoiledMemory } from '../../tests/support/spoiled-memory.js'
 import { FrameLengthError, FrameReader } from './frame-reader.js'
 import { RequestBudget } from './request-budget.js'
 
 const budgetBytes = 1024 * 1024
+const memory = spoiledMemory()
 
 function framed(...bodies: readonly Uint8Array[]): Buffer {
   return Buffer.concat(
@@ -29,7 +31,7 @@ test('frames come out as they went in, however the stream is cut', () => {
       fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1 }),
       (bodies, cuts) => {
         const budget = new RequestBudget(budgetBytes)
-        const reader = new FrameReader(budget)
+        const reader = new FrameReader(budget, memory)
         const stream = framed(...bodies)
         const frames: Buffer[] = []
         for (let position = 0, i = 0; position < stream.length; i++) {
@@ -53,7 +55,7 @@ test('frames come out as they went in, however the stream is cut', () => {
 })
 
 test('a frame that lies whole in a chunk is a view of it, any other has a buffer of its size', () => {
-  const reader = new FrameReader(new RequestBudget(budgetBytes))
+  const reader = new FrameReader(new RequestBudget(budgetBytes), memory)
   const chunk = framed(Buffer.from('abc'))
   reader.push(chunk)
   assert.equal(reader.next(100)?.buffer, chunk.buffer)
@@ -62,12 +64,18 @@ test('a frame that lies whole in a chunk is a view of it, any other has a buffer
   assert.equal(reader.next(10_000), undefined)
   assert.equal(reader.awaitsBytes, true)
   reader.push(large.subarray(100))
-  assert.equal(reader.next(10_000)?.buffer.byteLength, 5000)
+  const frame = reader.next(10_000)
+  assert.ok(frame)
+  assert.equal(frame.byteOffset, 0)
+  // It is pinned once.
+  const { idleBytes } = memory
+  memory.unpin(frame)
+  assert.equal(memory.idleBytes, idleBytes + frame.buffer.byteLength)
 })
 
 test('lengths that are negative or too large are refused', () => {
   for (const length of [-1, -2147483648, 101, 2147483647]) {
-    const reader = new FrameReader(new RequestBudget(budgetBytes))
+    const reader = new FrameReader(new RequestBudget(budgetBytes), memory)
     const bytes = Buffer.alloc(4)
     bytes.writeInt32BE(length)
     reader.push(bytes)
@@ -77,7 +85,7 @@ test('lengths that are negative or too large are refused', () => {
 
 test('a frame the budget has no room for waits, and gives its bytes back when dropped', () => {
   const budget = new RequestBudget(1000)
-  const reader = new FrameReader(budget)
+  const reader = new FrameReader(budget, memory)
   assert.equal(budget.take(900), true)
   reader.push(framed(Buffer.alloc(200)).subarray(0, 50))
   assert.equal(reader.next(1000), undefined)

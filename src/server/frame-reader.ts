@@ -1,3 +1,4 @@
+import type { PinnedMemory } from '../base/pinned-memory.js'
 import type { RequestBudget } from './request-budget.js'
 
 /** A length that no request frame may have. */
@@ -11,10 +12,11 @@ const pooledBytesMax = 2048
 /**
  * Cuts what a socket delivers into frames: a 32-bit length, then so many bytes. A frame that lies whole in one chunk is a
  * view of it; any other is put together in one buffer of its size, for which the budget is asked first. All bytes
- * of a returned frame are taken from the budget; who gets it gives them back.
+ * of a returned frame are taken from the budget; who gets it gives them back. It is pinned once.
  */
 export class FrameReader {
   readonly #budget: RequestBudget
+  readonly #memory: PinnedMemory
   readonly #chunks: Buffer[] = []
   #position = 0
   #unreadBytes = 0
@@ -23,8 +25,9 @@ export class FrameReader {
   #refusedBytes = 0
   #awaitsBytes = false
 
-  constructor(budget: RequestBudget) {
+  constructor(budget: RequestBudget, memory: PinnedMemory) {
     this.#budget = budget
+    this.#memory = memory
   }
 
   /** Bytes that have come and belong to no frame yet. */
@@ -84,7 +87,7 @@ export class FrameReader {
         this.#skip(length)
         return frame
       }
-      this.#frame = length > pooledBytesMax ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length)
+      this.#frame = length > pooledBytesMax ? this.#memory.take(length) : Buffer.allocUnsafe(length)
       this.#filled = 0
     }
     return this.#fill(this.#frame)

@@ -63,6 +63,8 @@ export type Handle<Request extends Shape, Response extends Shape> = (
 export interface Handler {
   readonly api: AnyApi
   run(request: unknown, context: RequestContext): unknown
+  /** Whether the request's bytes are not used any more once it is answered, but for those that are pinned. */
+  readonly keepsNothing: boolean
   /** The answer to a request that failed because this instance is unavailable; without one the connection is closed. */
   readonly unavailable: ((request: unknown, context: RequestContext) => unknown) | undefined
 }
@@ -77,7 +79,8 @@ export function handle<Request extends Shape, Response extends Shape>(
   api: Api<Request, Response>,
   run: Handle<Request, Response>,
   unavailable?: (request: DecodedOf<Api<Request, Response>['request']>, context: RequestContext) => Answer<Response>,
+  { keepsNothing = false } = {},
 ): Handler {
   // The dispatcher decodes each request with the same API's declaration, so the types fit although it can't see them.
-  return { api, run, unavailable } as unknown as Handler
+  return { api, run, unavailable, keepsNothing } as unknown as Handler
 }

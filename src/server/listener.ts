@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Clock, Timer } from '../base/clock.js'
 import { limits } from '../base/limits.js'
 import type { Log } from '../base/log.js'
+import type { PinnedMemory } from '../base/pinned-memory.js'
 import type { Random } from '../base/random.js'
 import type { Cluster } from '../state/cluster.js'
 import type { Coordinator } from '../state/groups/coordinator.js'
@@ -37,6 +38,8 @@ export interface ListenerOptions {
   /** 0 takes any free port. */
   port: number
   connectionsMax: number
+  /** Where requests are received. */
+  frames: PinnedMemory
   /** A connection without a request for so long is closed. */
   idleTimeoutMs: number
   /** Bounds other than those of `limits`. */
@@ -95,6 +98,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     log,
     dispatcher: new Dispatcher(options.handlers),
     observer,
+    frames: options.frames,
     budget: new RequestBudget(limits.requestBytesInFlightMax),
     pendingAnswers: new PendingAnswers(),
     complaints,

@@ -46,14 +46,14 @@ export function openRequest(frame: Buffer, connection: Connection, services: Ser
           apiVersion,
           clientId,
         })
-      const exchange = new Exchange(connection, services, route, header, undefined, frame.length)
+      const exchange = new Exchange(connection, services, route, header, undefined, frame)
       exchange.chunks = unsupportedApiVersions(header.correlationId, api)
       exchange.isDone = true
       return exchange
     }
     if (!connection.sasl.isOpen && !openApis.has(apiKey))
       return new Refusal('authentication', 'connection closed: a request before authentication', { api: api.name })
-    return new Exchange(connection, services, route, header, readRequest(api, header, frame), frame.length)
+    return new Exchange(connection, services, route, header, readRequest(api, header, frame), frame)
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error
     return new Refusal('badRequest', 'connection closed: malformed request', { problem: error.message })

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.js'
 import type { Log } from '../base/log.js'
+import type { PinnedMemory } from '../base/pinned-memory.js'
 import type { Random } from '../base/random.js'
 import type { Cluster } from '../state/cluster.js'
 import type { Coordinator } from '../state/groups/coordinator.js'
@@ -35,6 +36,8 @@ export interface Services {
   readonly dispatcher: Dispatcher
   readonly observer: RequestObserver
   readonly budget: RequestBudget
+  /** Where requests are received. */
+  readonly frames: PinnedMemory
   readonly pendingAnswers: PendingAnswers
   readonly complaints: Complaints
   readonly limits: ConnectionLimits

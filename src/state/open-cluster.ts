@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.js'
 import { UnavailableError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
+import { noPins, type Pins } from '../base/pinned-memory.js'
 import type { Random } from '../base/random.js'
 import { ErrorCode } from '../protocol/error-codes.js'
 import type { Cluster, Producers, Topics } from './cluster.js'
@@ -13,6 +14,7 @@ import { WaitingBytes } from './ledger/waiting-bytes.js'
 import type { CleanerObserver } from './log/cleaner-observer.js'
 import type { CacheObserver } from './log/log-bytes.js'
 import type { UpkeepObserver } from './log/observer.js'
+import { pinnedAppends } from './log/pinned-appends.js'
 import { type UpkeepSettings, upkeepTurns } from './log/upkeep.js'
 import { manyLedgers } from './many-ledgers.js'
 import { type OpenLedger, openLedger } from './open-ledger.js'
@@ -41,6 +43,8 @@ export interface ClusterOptions extends LedgerObservers {
   settings: ClusterSettings
   cacheObserver?: CacheObserver
   purposeObserver?: PurposeObserver
+  /** Who uses the memory of record batches that are appended, if it is used again. */
+  pins?: Pins
   /** Observers of one of the ledgers, in the place of those of all. */
   observersOf?: (ledger: number) => LedgerObservers
   /** This instance can't go on; `main` ends the process. */
@@ -93,9 +97,11 @@ export async function openCluster(options: ClusterOptions): Promise<OpenCluster>
   const ledgers = await all(opening)
   for (const ledger of ledgers) ledger.begin()
   const [home] = ledgers as [OpenLedger, ...OpenLedger[]]
-  return count === 1
-    ? oneLedger(options, clusterId, home, abandoned)
-    : manyLedgers({ ...options, ...shared, clusterId, ledgers, abandoned, producers: clusterProducers(home.ledger) })
+  const cluster =
+    count === 1
+      ? oneLedger(options, clusterId, home, abandoned)
+      : manyLedgers({ ...options, ...shared, clusterId, ledgers, abandoned, producers: clusterProducers(home.ledger) })
+  return { ...cluster, logs: pinnedAppends(cluster.logs, options.pins ?? noPins) }
 }
 
 /** All ledgers, or none: those that could be opened are closed again. */

@@ -1,3 +1,4 @@
+import { noPins } from '../base/pinned-memory.js'
 import { leases } from './groups/leases.js'
 import { pipelineOffsets } from './groups/pipeline-offsets.js'
 import { Ledger } from './ledger/ledger.js'
@@ -30,7 +31,7 @@ export type OpenLedger = Awaited<ReturnType<typeof openLedger>>
 
 /** @throws StoreError, CorruptObjectError, UnavailableError if the store can't be read, written or understood. */
 export async function openLedger(options: OpenLedgerOptions) {
-  const { stores, number, ledgers, settings, clock, random, waiting } = options
+  const { stores, number, ledgers, settings, clock, random, waiting, pins = noPins } = options
   const observers = { ...options, ...options.observersOf?.(number) }
   const log = ledgers === 1 ? options.log : options.log.child({ ledger: number })
   const bytes = new LogBytes({
@@ -38,6 +39,7 @@ export async function openLedger(options: OpenLedgerOptions) {
     backfill: stores.backfill,
     ledger: number,
     cacheBytes: Math.floor(settings.cacheBytes / ledgers),
+    pins,
     observer: options.cacheObserver ?? { lookedUp() {} },
   })
   const ledger = await Ledger.open({
@@ -50,6 +52,7 @@ export async function openLedger(options: OpenLedgerOptions) {
     settings,
     waiting,
     observer: observers.ledgerObserver ?? noLedgerObserver,
+    pins,
     keepBytes: (object, position, pieces) => bytes.keep(object, position, pieces),
     recordsOrdered: (object, length) => bytes.ordered(object, length),
     onFatal: options.onFatal,

@@ -35,7 +35,7 @@ export function exposedMetrics(): Map<string, ExposedMetric> {
       real.sampled(type, name, help, read)
     },
   } as Metrics
-  bindMetrics(metrics).sample({ proposers: [{ state: emptyState() }] } as unknown as OpenCluster)
+  bindMetrics(metrics).sample({ proposers: [{ state: emptyState() }] } as unknown as OpenCluster, { idleBytes: 0 })
   pipelineMetrics(metrics)
   supervisorMetrics(metrics).sample(() => 2)
   return exposed

@@ -116,9 +116,8 @@ export function faultyStore(store: ObjectStore, options: FaultyStoreOptions): Ob
     putIfAbsent: (key, body) => {
       use.puts++
       onPut?.(key)
-      // What goes over the network is what the pieces hold when the request is made.
-      const copy = Buffer.concat(body)
-      return request(key, faults().putMs, () => store.putIfAbsent(key, [copy]))
+      // The pieces may be read until it is answered.
+      return request(key, faults().putMs, () => store.putIfAbsent(key, body))
     },
     get: (key, range) => {
       use.gets++

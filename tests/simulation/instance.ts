@@ -10,6 +10,7 @@ import { type ClusterSettings, type OpenCluster, openCluster } from '../../src/s
 import type { ObjectStore } from '../../src/state/store/object-store.js'
 import { retrying } from '../../src/state/store/retrying.js'
 import { type State, toSnapshot } from '../../src/state/views/state.js'
+import { spoiledMemory } from '../support/spoiled-memory.js'
 import type { Connection } from './connection.js'
 import { type Faults, faultyStore, type StoreUse } from './faulty-store.js'
 import type { History } from './history.js'
@@ -51,6 +52,7 @@ export class SimulatedInstance {
   readonly connections = new Set<Connection>()
   readonly random: Random
   readonly log: Log
+  readonly #memory = spoiledMemory()
   cluster: OpenCluster | undefined
   groups: Coordinator | undefined
   /** Since when clients could connect, by the world's clock. */
@@ -112,6 +114,7 @@ export class SimulatedInstance {
           random,
           log,
           settings,
+          pins: this.#memory,
           observersOf: (ledger) => ({
             ledgerObserver: {
               ...noLedgerObserver,
@@ -147,7 +150,10 @@ export class SimulatedInstance {
       const bytes = batches.reduce((sum, { batch }) => sum + batch.length, 0)
       appending.bytes += bytes
       try {
-        const outcomes = logs.append(batches)
+        const received = batches.map((each) => ({ ...each, batch: this.#received(each.batch) }))
+        const outcomes = logs.append(received)
+        // The request may be answered, that it takes too long, before its batches are stored.
+        for (const { batch } of received) this.#memory.unpin(batch)
         // Those that are refused are refused at once.
         this.process.clock.soon(() => {
           appending.bytesMax = Math.max(appending.bytesMax, appending.bytes)
@@ -161,6 +167,13 @@ export class SimulatedInstance {
       }
     }
     Object.assign(cluster, { logs: { ...logs, append } })
+  }
+
+  /** The batch as it is in memory that is used again once nobody uses it. */
+  #received(batch: Buffer): Buffer {
+    const received = this.#memory.take(batch.length)
+    batch.copy(received)
+    return received
   }
 
   /** The gateway looks every few minutes, which is longer than most worlds last. */

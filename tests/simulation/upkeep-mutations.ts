@@ -280,6 +280,24 @@ export const upkeepMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: "a request's memory is used again before its batches are stored",
+    worlds: ['ledger', 'spread'],
+    seeds: 20,
+    edits: [{ file: 'state/log/pinned-appends.js', find: 'pins.pin(batch);', replace: ';' }],
+  },
+  {
+    name: "a request's memory is used again while its batches are kept",
+    worlds: ['ledger', 'upkeep'],
+    seeds: 20,
+    edits: [{ file: 'state/log/recent-bytes.js', find: 'this.#pins.pin(piece);', replace: ';' }],
+  },
+  {
+    name: "a request's memory is used again while a reader uses its batches",
+    worlds: ['ledger', 'upkeep'],
+    seeds: 40,
+    edits: [{ file: 'state/log/log-bytes.js', find: 'this.#pins.pin(piece);', replace: ';' }],
+  },
+  {
     name: "a block's memory is used again while a reader uses it",
     worlds: ['ledger', 'upkeep'],
     seeds: 40,

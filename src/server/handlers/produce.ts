@@ -30,6 +30,8 @@ export const produce = handle(
     return behindBarrier(request, context)
   },
   (request, context) => refuseAll(request, context, ErrorCode.KAFKA_STORAGE_ERROR),
+  // What is appended is pinned by those who keep it.
+  { keepsNothing: true },
 )
 
 type PartitionRequest = ProduceRequest['topicData'][number]['partitionData'][number]

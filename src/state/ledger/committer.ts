@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.js'
 import { UnavailableError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
+import type { Pins } from '../../base/pinned-memory.js'
 import type { Random } from '../../base/random.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { type DecodedEntry, encodeHead, type Part } from './entry.js'
@@ -39,6 +40,7 @@ export interface CommitterOptions extends CommitterSettings {
   observer: LedgerObserver
   /** Counts with those of the process's other ledgers. */
   waiting: WaitingBytes
+  pins: Pins | undefined
   ledger: number
   writer: number
   /** Somebody else has a place that we wanted: it is to be read. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.js'
 import { CorruptObjectError, messageOf, StoreError, UnavailableError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
+import type { Pins } from '../../base/pinned-memory.js'
 import type { Random } from '../../base/random.js'
 import type { AppendOutcome, BatchToAppend } from '../cluster.js'
 import type { ObjectStore } from '../store/object-store.js'
@@ -47,6 +48,8 @@ export interface LedgerOptions {
   observer: LedgerObserver
   settings: LedgerSettings
   waiting: WaitingBytes
+  /** Who uses the memory of what is appended. */
+  pins?: Pins
   /** Takes record bytes that this instance has in memory anyway: just written, or read with an entry's head. */
   keepBytes(object: ObjectRef, position: number, pieces: readonly Buffer[]): void
   /** So many bytes of records in that object were ordered. */
@@ -98,7 +101,7 @@ export class Ledger implements Proposer {
   }
 
   private constructor(options: LedgerOptions, fence: Fence, state: State, next: number, writer: number) {
-    const { clock, random, log, observer, settings, ledger: number, waiting } = options
+    const { clock, random, log, observer, settings, ledger: number, waiting, pins } = options
     const store = fenced(options.store, fence)
     this.#options = options
     this.#fence = fence
@@ -147,6 +150,7 @@ export class Ledger implements Proposer {
       log,
       observer,
       waiting,
+      pins,
       ledger: number,
       writer,
       onConflict: () => this.#follower.wake(),

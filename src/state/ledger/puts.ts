@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.js'
 import type { StoreError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
+import { noPins, type Pins } from '../../base/pinned-memory.js'
 import type { Random } from '../../base/random.js'
 import type { ObjectStore, PutOutcome } from '../store/object-store.js'
 import { putUntilAnswered } from './insistent-put.js'
@@ -12,6 +13,7 @@ export interface PutsOptions {
   random: Random
   log: Log
   observer: LedgerObserver
+  pins?: Pins | undefined
 }
 
 /** The puts of one instance into ledger and lane: made until they are answered. Knows how long they take and whether they fail. */
@@ -28,7 +30,8 @@ export class Puts {
 
   /** Puts those bytes until the store says what stands there, or nobody needs to know any more. */
   async put(key: string, body: readonly Buffer[], isMoot: () => boolean): Promise<PutOutcome | 'moot'> {
-    const { store, clock, random, log } = this.#options
+    const { store, clock, random, log, pins = noPins } = this.#options
+    for (const piece of body) pins.pin(piece)
     const onFailure = (error: StoreError) => this.#failed(error)
     const since = clock.monotonic()
     const outcome = await putUntilAnswered({ store, clock, random, log, key, body, isMoot, onFailure })
@@ -37,6 +40,8 @@ export class Puts {
       const ms = clock.monotonic() - since
       this.usualMs = this.usualMs === 0 ? ms : this.usualMs + (ms - this.usualMs) * 0.1
       this.#failingSince = undefined
+      // Of one that is moot there may be an attempt under way.
+      for (const piece of body) pins.unpin(piece)
     }
     return outcome
   }

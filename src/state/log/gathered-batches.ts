@@ -1,13 +1,16 @@
 import type { BufferPool } from '../../base/buffer-pool.js'
 import { patchedHeader, patchedHeaderBytes, patchInPlace } from '../../protocol/records/batch.js'
 import type { ReadOptions, ReadResult } from '../cluster.js'
-import type { RangeRead } from './log-bytes.js'
 import type { PlacedBatch } from './reader.js'
 
 /** Batches up to this size are copied, so that a fetch of many small ones does not become a list of many pieces, bytes. */
 const copiedBytesMax = 32 * 1024
 /** There is one leader for ever: the store. Its epoch never changes. */
 const leaderEpoch = 0
+
+interface Released {
+  release(): void
+}
 
 /** Collects batches for a reader, each with its offset filled in. */
 export class GatheredBatches {
@@ -24,7 +27,7 @@ export class GatheredBatches {
   #run: { memory: ArrayBufferLike; start: number; end: number } | undefined
   /** Whose memory is used again once all is sent. */
   readonly #copies: Buffer[] = []
-  readonly #taken: RangeRead[] = []
+  readonly #taken: Released[] = []
 
   /** @param pool where the memory of copies comes from. */
   constructor(options: ReadOptions, pool: BufferPool) {
@@ -63,8 +66,7 @@ export class GatheredBatches {
   }
 
   /** Batches come from there: it may be released once they have been sent. */
-  took(read: RangeRead): void {
-    read.leave()
+  took(read: Released): void {
     this.#taken.push(read)
   }
 

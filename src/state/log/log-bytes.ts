@@ -1,4 +1,5 @@
 import { BufferPool } from '../../base/buffer-pool.js'
+import { noPins, type Pins } from '../../base/pinned-memory.js'
 import { objectKey } from '../ledger/keys.js'
 import type { ObjectStore } from '../store/object-store.js'
 import type { Range } from '../views/ranges.js'
@@ -46,6 +47,8 @@ export interface LogBytesOptions {
   ledger: number
   cacheBytes: number
   observer: CacheObserver
+  /** Who uses the memory of what is kept. */
+  pins?: Pins
 }
 
 /**
@@ -63,12 +66,14 @@ export class LogBytes {
   readonly #isPaid: boolean
   readonly #observer: CacheObserver
   readonly #ledger: number
+  readonly #pins: Pins
 
-  constructor({ tail, backfill, cacheBytes, ledger, observer }: LogBytesOptions) {
+  constructor({ tail, backfill, cacheBytes, ledger, observer, pins = noPins }: LogBytesOptions) {
+    this.#pins = pins
     this.#ledger = ledger
     this.#observer = observer
     this.#isPaid = tail.kind === 'paid'
-    this.#recent = new RecentBytes(cacheBytes / 2)
+    this.#recent = new RecentBytes(cacheBytes / 2, pins)
     this.#recentObjects = new RecentObjects(cacheBytes / 4)
     const bytesMax = cacheBytes / 4
     const aheadBytesMax = Math.max(aheadBytesMin, cacheBytes / 2)
@@ -97,11 +102,21 @@ export class LogBytes {
     this.#recentObjects.add(object, bytes)
   }
 
-  /** A range's bytes, if all are in memory as they were written or followed. Each piece is whole batches. */
-  find(range: Range): Buffer[] | undefined {
-    const found = this.#recent.find(range, range.position, range.length)
-    if (found !== undefined) this.#observer.lookedUp(true)
-    return found
+  /**
+   * A range's bytes, if all are in memory as they were written or followed. Each piece is whole batches. They stay what
+   * they are until they are released; without it, their memory is left to the garbage collector.
+   */
+  find(range: Range): { pieces: Buffer[]; release(): void } | undefined {
+    const pieces = this.#recent.find(range, range.position, range.length)
+    if (pieces === undefined) return undefined
+    this.#observer.lookedUp(true)
+    for (const piece of pieces) this.#pins.pin(piece)
+    return {
+      pieces,
+      release: () => {
+        for (const piece of pieces) this.#pins.unpin(piece)
+      },
+    }
   }
 
   /**

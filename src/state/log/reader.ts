@@ -74,8 +74,8 @@ export async function readBatches(
       if (index >= log.ranges.length) break
       const range = log.ranges.at(index)
       const name = nameOf(range)
-      let pieces = bytes.find(range)
-      const isOurs = pieces === undefined
+      const found = bytes.find(range)
+      let pieces = found?.pieces
       if (pieces === undefined) {
         if (!reads.has(name)) {
           if (storeReads >= storeReadsMax) break
@@ -85,13 +85,15 @@ export async function readBatches(
       }
       for (const batch of placedBatches(range, pieces)) {
         if (batch.lastOffset < next) continue
-        if (!result.add(batch, isOurs)) break
+        if (!result.add(batch, found === undefined)) break
       }
       const read = reads.get(name)
       if (read !== undefined) {
         reads.delete(name)
+        read.leave()
         result.took(read)
       }
+      if (found !== undefined) result.took(found)
       next = range.endOffset
     }
   } finally {

@@ -1,3 +1,4 @@
+import { noPins, type Pins } from '../../base/pinned-memory.js'
 import type { ObjectRef } from '../views/view.js'
 
 /** Record bytes of one object, by their positions in it. Pieces begin and end at batches. */
@@ -15,12 +16,14 @@ interface KeptObject {
  */
 export class RecentBytes {
   readonly #bytesMax: number
+  readonly #pins: Pins
   readonly #objects = new Map<string, KeptObject>()
   /** Bytes kept now. */
   bytes = 0
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, pins: Pins = noPins) {
     this.#bytesMax = bytesMax
+    this.#pins = pins
   }
 
   /** Keeps pieces that lie one after the other from `position` on. */
@@ -37,6 +40,7 @@ export class RecentBytes {
     for (const piece of pieces) {
       kept.positions.push(at)
       kept.pieces.push(piece)
+      this.#pins.pin(piece)
       at += piece.length
     }
     kept.bytes += at - position
@@ -69,6 +73,7 @@ export class RecentBytes {
       if (this.bytes <= this.#bytesMax) return
       this.#objects.delete(key)
       this.bytes -= kept.bytes
+      for (const piece of kept.pieces) this.#pins.unpin(piece)
     }
   }
 }

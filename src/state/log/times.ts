@@ -46,13 +46,18 @@ async function firstAtOrAfter(
   range: Range,
   timestampMs: number,
 ): Promise<TimedOffset | undefined> {
-  const pieces = bytes.find(range) ?? (await bytes.read(log.topicId, log.partition, range))
-  for (const batch of placedBatches(range, pieces)) {
-    if (maxTimestampOf(batch.bytes) < timestampMs) continue
-    const found = recordAtOrAfter(batch, timestampMs, log.logStartOffset)
-    if (found !== undefined) return found
+  const kept = bytes.find(range)
+  const pieces = kept?.pieces ?? (await bytes.read(log.topicId, log.partition, range))
+  try {
+    for (const batch of placedBatches(range, pieces)) {
+      if (maxTimestampOf(batch.bytes) < timestampMs) continue
+      const found = recordAtOrAfter(batch, timestampMs, log.logStartOffset)
+      if (found !== undefined) return found
+    }
+    return undefined
+  } finally {
+    kept?.release()
   }
-  return undefined
 }
 
 function recordAtOrAfter(batch: PlacedBatch, timestampMs: number, from: number): TimedOffset | undefined {

@@ -11,6 +11,7 @@ import type { ConnectionLimits } from '../../../src/server/services.js'
 import { GroupCoordinator } from '../../../src/state/groups/coordinator.js'
 import { type OpenCluster, openCluster } from '../../../src/state/open-cluster.js'
 import { MemoryBucket, memoryStore } from '../../../src/state/store/memory.js'
+import { spoiledMemory } from '../../support/spoiled-memory.js'
 
 export interface ServerOptions {
   config?: Partial<ServerConfig>
@@ -53,7 +54,9 @@ export async function startServer(context: TestContext, options: ServerOptions =
     connectionClosed: (reason) => void closed.push(reason),
     requestDone: (request) => void requests.push(request),
   }
+  const frames = spoiledMemory()
   const cluster = await openCluster({
+    pins: frames,
     store: memoryStore(options.bucket ?? new MemoryBucket()),
     clock: systemClock,
     random: systemRandom,
@@ -85,6 +88,7 @@ export async function startServer(context: TestContext, options: ServerOptions =
   })
   const listener = await listen({
     cluster,
+    frames,
     groups,
     config: (port) => ({
       nodeId: 1,
