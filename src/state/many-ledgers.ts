@@ -13,8 +13,6 @@ export interface ManyLedgersOptions extends ClusterOptions {
   ledgers: readonly OpenLedger[]
   waiting: WaitingBytes
   producers: Producers
-  /** Resolves when an instance that can't go on is to leave what it has under way. */
-  abandoned: Promise<void>
 }
 
 /**
@@ -22,13 +20,12 @@ export interface ManyLedgersOptions extends ClusterOptions {
  * the topics and gives producer ids; no promise spans two others.
  */
 export function manyLedgers(options: ManyLedgersOptions): OpenCluster {
-  const { clusterId, ledgers, store, clock, random, log, waiting, producers, abandoned } = options
+  const { clusterId, ledgers, clock, random, log, waiting, producers } = options
   const proposers = ledgers.map(({ ledger }) => ledger)
   const [home] = ledgers as [OpenLedger, ...OpenLedger[]]
   const catalogue = new Catalogue({ proposers, clock, random, log })
   const ofGroup = (groupId: string) => ledgers[ledgerOfGroup(groupId, ledgers.length)] as OpenLedger
   const sum = (of: (ledger: OpenLedger) => number) => ledgers.reduce((total, ledger) => total + of(ledger), 0)
-  let isClosed = false
 
   /** A lease is in the ledger of the group whose offsets are committed under it: both are one command. */
   const leases: Leases = {
@@ -67,7 +64,6 @@ export function manyLedgers(options: ManyLedgersOptions): OpenCluster {
     },
 
     unhealthy() {
-      if (isClosed) return 'this instance is shutting down'
       for (const [number, ledger] of ledgers.entries()) {
         const reason = ledger.unhealthy()
         if (reason !== undefined) return `ledger ${number}: ${reason}`
@@ -76,12 +72,8 @@ export function manyLedgers(options: ManyLedgersOptions): OpenCluster {
     },
 
     async close() {
-      if (isClosed) return
-      isClosed = true
       catalogue.close()
-      const closed = Promise.allSettled(ledgers.map((ledger) => ledger.close()))
-      const outcomes = (await Promise.race([closed, abandoned])) ?? []
-      await store.close()
+      const outcomes = await Promise.allSettled(ledgers.map((ledger) => ledger.close()))
       for (const each of outcomes) if (each.status === 'rejected') throw each.reason
     },
   }

@@ -99,9 +99,24 @@ export async function openCluster(options: ClusterOptions): Promise<OpenCluster>
   const [home] = ledgers as [OpenLedger, ...OpenLedger[]]
   const cluster =
     count === 1
-      ? oneLedger(options, clusterId, home, abandoned)
-      : manyLedgers({ ...options, ...shared, clusterId, ledgers, abandoned, producers: clusterProducers(home.ledger) })
-  return { ...cluster, logs: pinnedAppends(cluster.logs, options.pins ?? noPins) }
+      ? oneLedger(random, clusterId, home)
+      : manyLedgers({ ...options, ...shared, clusterId, ledgers, producers: clusterProducers(home.ledger) })
+  let isClosed = false
+  return {
+    ...cluster,
+    logs: pinnedAppends(cluster.logs, options.pins ?? noPins),
+    unhealthy: () => (isClosed ? 'this instance is shutting down' : cluster.unhealthy()),
+    async close() {
+      if (isClosed) return
+      isClosed = true
+      try {
+        // Of an instance that can't go on nothing counts any more: it does not wait for a store that may never answer.
+        await Promise.race([cluster.close(), abandoned])
+      } finally {
+        await options.store.close()
+      }
+    },
+  }
 }
 
 /** All ledgers, or none: those that could be opened are closed again. */
@@ -115,14 +130,8 @@ async function all(opening: readonly Promise<OpenLedger>[]): Promise<OpenLedger[
 }
 
 /** A cluster with one ledger: the ledger is all that there is to it. */
-function oneLedger(
-  { store, random }: ClusterOptions,
-  clusterId: string,
-  open: OpenLedger,
-  abandoned: Promise<void>,
-): OpenCluster {
+function oneLedger(random: Random, clusterId: string, open: OpenLedger): OpenCluster {
   const { ledger, bytes } = open
-  let isClosed = false
   return {
     clusterId,
     topics: clusterTopics(ledger, random),
@@ -138,18 +147,10 @@ function oneLedger(
     idleBytes: () => bytes.pool.idleBytes,
     openGroups: (groups) => new GroupCoordinator({ ...groups, proposer: ledger }),
     barrier: () => ledger.barrier(),
-    unhealthy: () => (isClosed ? shuttingDown : open.unhealthy()),
-    async close() {
-      if (isClosed) return
-      isClosed = true
-      // Of an instance that can't go on nothing counts any more: it does not wait for a store that may never answer.
-      await Promise.race([open.close(), abandoned])
-      await store.close()
-    },
+    unhealthy: () => open.unhealthy(),
+    close: () => open.close(),
   }
 }
-
-const shuttingDown = 'this instance is shutting down'
 
 function clusterTopics(proposer: Proposer, random: Random): Topics {
   const { state } = proposer
