@@ -114,6 +114,18 @@ test('with retention the start may move, forward only, and what is before it may
   history.read('again', 1, 0, 1, 'i.0.1:')
   finish(history, ['i.0.2'], 2)
   assert.deepEqual(complaints.lines(), [])
+  // The reader was overtaken: the one in between went while it read.
+  history.finish(
+    [2],
+    [3],
+    [
+      [
+        [0, 'i.0.0:'],
+        [2, 'i.0.2:'],
+      ],
+    ],
+  )
+  assert.deepEqual(complaints.lines(), [])
   history.read('again', 2, 0, 0, 'i.0.0:')
   assert.equal(complaints.count('log start'), 1)
   history.finish([1], [2], [[[1, 'i.0.1:']]])

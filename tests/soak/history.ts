@@ -124,17 +124,16 @@ export class TopicHistory {
   }
 
   /**
-   * Compares what was promised with what a last reading of the whole log gave: `earliest` and `latest` offsets by
-   * partition, and the offset and text of each record, in order.
+   * Compares what was promised with what a last reading of the whole log gave: by partition the `earliest` offset, as it
+   * was afterwards, the `latest`, and the offset and text of each record, in order.
    */
   finish(earliest: readonly number[], latest: readonly number[], log: readonly [number, string][][]): void {
     this.repeatedCount = 0
     for (let partition = 0; partition < this.#plan.partitions; partition++) {
       const end = latest[partition] ?? 0
-      const records = log[partition] ?? []
-      // Where records are removed, some may have gone since the start was asked for.
-      const told = earliest[partition] ?? 0
-      const start = this.#plan.cleanup === 'retention' ? Math.max(told, records[0]?.[0] ?? end) : told
+      const start = Math.min(earliest[partition] ?? 0, end)
+      // Where records are removed, some may have gone while they were read.
+      const records = (log[partition] ?? []).filter(([offset]) => offset >= start)
       if (this.#plan.cleanup === 'none' && start !== 0)
         this.#complaints.add('log start', `${this.#place(partition, start)}: nothing was to be removed`)
       this.#dense(partition, start, end, records)
