@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock } from '../../../tests/support/manual-clock.js'
-import { UnavailableError } from '../../base/errors.js'
+import { StoreError, UnavailableError } from '../../base/errors.js'
 import { seededRandom } from '../../base/random.js'
 import { MemoryBucket, memoryStore } from '../store/memory.js'
 import { Fence, fenced } from './fence.js'
@@ -38,4 +38,25 @@ test('who looked before a number was taken does not get it after its claim was d
   }
   const late = claimWriter(fenced(slow, new Fence(clock, graceMs)), 0, random, 0)
   await assert.rejects(late, UnavailableError)
+})
+
+test('a start that does not reach the store for a while uses up no numbers', async () => {
+  for (const takesEffect of [true, false]) {
+    const store = memoryStore()
+    let failures = 50
+    const shaky = {
+      ...store,
+      async putIfAbsent(key: string, body: readonly Uint8Array[]) {
+        const isLast = failures === 1
+        if (failures-- <= 0) return store.putIfAbsent(key, body)
+        if (takesEffect && isLast) await store.putIfAbsent(key, body)
+        throw new StoreError('put failed', { key, retry: true })
+      },
+    }
+    assert.equal(await claimWriter(shaky, 0, random, 0), 1)
+    // Somebody else's claim is not taken for ours.
+    failures = 1
+    await store.putIfAbsent(writerKey(0, 2), [Buffer.from('theirs')])
+    assert.equal(await claimWriter(shaky, 0, random, 0), 3)
+  }
 })

@@ -112,8 +112,9 @@ function parse(bytes: Buffer, url: string): ClusterIdentity {
 
 /**
  * Claims a writer number that nobody had before: the smallest that is above all that are taken, and above `known`, the
- * highest that has written. A claim of unknown outcome is left alone, since it cannot be told from somebody else's; the
- * next number does as well. Claims are deleted, but for the highest: `store` must be fenced, so that whoever looked
+ * highest that has written. A claim of unknown outcome is made again: one that took effect is known by its bytes. To take the
+ * next number instead would use up hundreds while the store is not reached, and each has a lane that others look at.
+ * Claims are deleted, but for the highest: `store` must be fenced, so that whoever looked
  * before a number was taken does not find it free after its claim was deleted (docs/decisions/0004-forgetting-writers.md).
  */
 export async function claimWriter(store: ObjectStore, ledger: number, random: Random, known: number): Promise<number> {
@@ -121,9 +122,14 @@ export async function claimWriter(store: ObjectStore, ledger: number, random: Ra
   for await (const object of store.list(writersPrefix(ledger))) last = Math.max(last, numberOfKey(object.key))
   const body = Buffer.from(random.hex(8))
   let failure: StoreError | undefined
-  for (let claim = last + 1; claim <= last + claimsMax; claim++) {
+  let claim = last + 1
+  for (let attempt = 1; attempt <= claimsMax; attempt++) {
+    const key = writerKey(ledger, claim)
     try {
-      if ((await store.putIfAbsent(writerKey(ledger, claim), [body])) === 'created') return claim
+      if ((await store.putIfAbsent(key, [body])) === 'created') return claim
+      if (failure !== undefined && (await store.get(key))?.bytes.equals(body)) return claim
+      failure = undefined
+      claim++
     } catch (error) {
       if (!(error instanceof StoreError) || !error.retry) throw error
       failure = error
