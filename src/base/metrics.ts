@@ -1,8 +1,7 @@
 import { createRequire } from 'node:module'
 import type { Metric, Registry } from 'prom-client'
 
-// The registry alone: the whole package would cost every process some 10 MB for things that are not used here.
-const PromRegistry = createRequire(import.meta.url)('prom-client/lib/registry.js') as typeof Registry
+const require = createRequire(import.meta.url)
 
 /** Counts up. */
 export interface Counter {
@@ -57,7 +56,16 @@ const childrenMax = 1_000
 
 /** Metrics on a registry of their own. */
 export function createMetrics(): Metrics {
-  const registry = new PromRegistry()
+  const families = new Map<string, Metric>()
+  let registry: Registry | undefined
+  const read = () => {
+    if (registry) return registry
+    // The registry alone, and not before somebody asks: the whole package would cost every process some 10 MB for things
+    // that are not used here.
+    registry = new (require('prom-client/lib/registry.js') as typeof Registry)()
+    for (const made of families.values()) registry.registerMetric(made)
+    return registry
+  }
 
   function family<Child extends Cell>(
     type: string,
@@ -66,9 +74,11 @@ export function createMetrics(): Metrics {
     labels: readonly string[] | undefined,
     create: () => Child,
   ): Child & Labelled<Child, string> {
+    if (families.has(name)) throw new Error(`a metric named ${name} has already been registered`)
     const made = new Family(type, name, help, labels ?? [], create)
     // prom-client asks a registered metric for nothing but its name, type and `get()`.
-    registry.registerMetric(made as unknown as Metric)
+    families.set(name, made as unknown as Metric)
+    registry?.registerMetric(made as unknown as Metric)
     return (labels ? made : made.with({})) as Child & Labelled<Child, string>
   }
 
@@ -82,8 +92,10 @@ export function createMetrics(): Metrics {
     },
     histogram: (name: string, help: string, buckets: readonly number[], labels?: readonly string[]) =>
       family('histogram', name, help, labels, () => new BucketsCell(buckets)),
-    text: () => registry.metrics(),
-    contentType: registry.contentType,
+    text: () => read().metrics(),
+    get contentType() {
+      return read().contentType
+    },
   }
 }
 

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs'
-import toml from 'toml'
+import { createRequire } from 'node:module'
+import type toml from 'toml'
 import { messageOf } from '../base/errors.js'
 import { nearest } from '../base/nearest.js'
 import { ConfigError, type Given } from './problem.js'
 import { type SectionName, sections } from './schema.js'
 import { type Setting, settings } from './settings.js'
 import { lineOf } from './toml-lines.js'
+
+const require = createRequire(import.meta.url)
 
 /** What a configuration file says. */
 export interface ConfigFile {
@@ -66,9 +69,11 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
 }
 
 function parseToml(path: string, text: string): Record<string, unknown> {
+  // Loaded here: many a gateway is configured by its environment alone.
+  const { parse } = require('toml') as typeof toml
   try {
     // The parser's tables have no prototype; plain objects are what everybody else expects.
-    return structuredClone(toml.parse(text) as Record<string, unknown>)
+    return structuredClone(parse(text) as Record<string, unknown>)
   } catch (error) {
     const { line, column, message } = syntaxError(error)
     throw new ConfigError([`${path}:${line}:${column}: not valid TOML: ${message}`])
