@@ -53,17 +53,17 @@ test('large requests are kept and read as they came, though their memory is used
   const { port } = await startServer(context)
   const [client, reader] = await Promise.all([connect(context, port), connect(context, port)])
   await createTopic(client, 'large')
-  const valueOf = (offset: number) => String.fromCharCode(97 + (offset % 26)).repeat(300_000 + offset)
+  const letters = (offset: number) => String.fromCharCode(97 + (offset % 26)).repeat(300_000 + offset)
   const offsets = Array.from({ length: 60 }, (_, offset) => offset)
   const produced = offsets.map((offset) =>
-    client.call(Produce, 9, produceRequest('large', batchOf([valueOf(offset)]), {})),
+    client.call(Produce, 9, produceRequest('large', batchOf([letters(offset)]), {})),
   )
   // The first ones are no longer in the cache of 8 MiB when the last ones come.
   for (const offset of [...offsets, ...offsets]) {
     await produced[offset]
     const { responses } = await reader.call(Fetch, 12, fetchRequest('large', offset))
     const [value] = valuesIn(responses[0]?.partitions[0]?.records ?? null)
-    assert.ok(value === valueOf(offset), `the record at ${offset} is another one`)
+    assert.ok(value === letters(offset), `the record at ${offset} is another one`)
   }
 })
 
