@@ -19,6 +19,7 @@ import { metered, type StoreObserver } from './state/store/metered.js'
 import type { ObjectStore } from './state/store/object-store.js'
 import { openStore } from './state/store/open.js'
 import { retrying, withRetries } from './state/store/retrying.js'
+import { CleaningWorker } from './workers/cleaning-worker.js'
 
 export interface GatewayOptions {
   clock: Clock
@@ -94,6 +95,8 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
 
   const store = await openConfiguredStore(config, options, observers.store)
   const frames = new PinnedMemory(new BufferPool(storage.cacheBytes / 4))
+  const cleaningWork = new CleaningWorker({ clock, log, observer: observers.cleaningWorker })
+  onClose(() => cleaningWork.close())
   const cluster = await openCluster({
     store,
     clock,
@@ -104,6 +107,7 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
     cacheObserver: observers.cache,
     purposeObserver: observers.purposes,
     observersOf: observers.ofLedger,
+    cleaningWork,
     onFatal,
   }).catch(async (error: unknown) => {
     await store.close()

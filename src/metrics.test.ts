@@ -89,6 +89,11 @@ test('what happens in ledger, store and cache is counted', async () => {
   cleaner.cleaningFailed()
   cleaner.looked(0.25)
   observers.ofLedger(1).cleanerObserver.looked(0.125)
+  observers.cleaningWorker.started()
+  observers.cleaningWorker.failed('work')
+  observers.cleaningWorker.ended()
+  observers.cleaningWorker.failed('start')
+  observers.cleaningWorker.started()
   cache.lookedUp(true)
   cache.lookedUp(false)
   const text = await metrics.text()
@@ -112,6 +117,9 @@ test('what happens in ledger, store and cache is counted', async () => {
     'heraclitus_opaque_batches_total 2',
     'heraclitus_cleaning_duration_seconds_sum 2',
     'heraclitus_max_dirty_ratio 0.25',
+    'heraclitus_cleaning_threads 1',
+    'heraclitus_cleaning_thread_failures_total{when="start"} 1',
+    'heraclitus_cleaning_thread_failures_total{when="work"} 1',
     'heraclitus_log_bytes 0',
     'heraclitus_log_ranges 0',
     'heraclitus_ledger_entries_total{by="other"} 1',

@@ -11,6 +11,7 @@ import type { LedgerObservers, OpenCluster } from './state/open-cluster.js'
 import type { StoreObserver } from './state/store/metered.js'
 import type { PurposeObserver } from './state/store/purposes.js'
 import type { PartitionLog } from './state/views/partition-log.js'
+import type { CleaningWorkerObserver } from './workers/cleaning-worker.js'
 
 /** The observers of all layers, bound to metrics. */
 export interface Observers {
@@ -19,6 +20,7 @@ export interface Observers {
   purposes: PurposeObserver
   cache: CacheObserver
   ofLedger(ledger: number): Required<LedgerObservers>
+  cleaningWorker: CleaningWorkerObserver
   requests: RequestObserver
   /** Adds what is not counted as it happens, but asked of the state when the metrics are read. */
   sample(cluster: OpenCluster, frames: { idleBytes: number }): void
@@ -30,12 +32,14 @@ export function bindMetrics(metrics: Metrics): Observers {
   const ledgerObserver = ledgerMetrics(metrics)
   const upkeepOf = upkeepMetrics(metrics)
   const cleanerOf = cleanerMetrics(metrics)
+  const cleaningWorker = cleaningWorkerMetrics(metrics)
   return {
     ...ofProcess,
     store: storeMetrics(metrics),
     purposes: purposeMetrics(metrics),
     cache: cacheMetrics(metrics),
     ofLedger: (ledger) => ({ ledgerObserver, upkeepObserver: upkeepOf(ledger), cleanerObserver: cleanerOf(ledger) }),
+    cleaningWorker,
     requests: requestMetrics(metrics),
     sample: (cluster, frames) => {
       sampleCluster(metrics, cluster)
@@ -230,6 +234,23 @@ function cleanerMetrics(metrics: Metrics): (ledger: number) => CleanerObserver {
     cleaningFailed: () => failed.add(),
     looked: (maxDirtyRatio) => dirty.set(dirtiest.set('', ledger, maxDirtyRatio)),
   })
+}
+
+function cleaningWorkerMetrics(metrics: Metrics): CleaningWorkerObserver {
+  const threads = metrics.gauge(
+    'heraclitus_cleaning_threads',
+    'Threads that clean compacted topics: 1 while there is something to clean, and for a minute after.',
+  )
+  const failures = metrics.counter(
+    'heraclitus_cleaning_thread_failures_total',
+    'Threads that could not be started, so that the event loop cleans (start), or that ended in the midst of it (work).',
+    ['when'],
+  )
+  return {
+    started: () => threads.add(1),
+    ended: () => threads.add(-1),
+    failed: (when) => failures.with({ when }).add(),
+  }
 }
 
 /** The last values that the ledgers of this process gave for something, and what they come to. */

@@ -41,6 +41,7 @@ const areas: readonly { area: string; mayImport: readonly string[] }[] = [
     area: 'src/pipeline/',
     mayImport: ['src/base/', 'src/protocol/records/', 'src/protocol/error-codes.ts', 'src/state/cluster.ts'],
   },
+  { area: 'src/workers/', mayImport: ['src/base/', 'src/protocol/records/', 'src/state/'] },
   { area: 'src/metrics/', mayImport: ['src/base/'] },
   { area: 'src/processes/', mayImport: ['src/base/', 'src/config.ts', 'src/metrics/', 'src/server/http/'] },
   // A client of the gateway, and with `start` the gateway itself.
@@ -181,6 +182,13 @@ test('only stores, server, pipeline ends and the command line do input and outpu
   assert.deepEqual(wrong, [])
 })
 
+test('only workers and their programs have threads', () => {
+  const wrong = product
+    .filter(({ path, text }) => /'node:worker_threads'/.test(text) && !path.startsWith('src/workers/'))
+    .map(({ path }) => path)
+  assert.deepEqual(wrong, [])
+})
+
 const linesMax = 400
 /** Files that may be longer, with the reason. */
 const longFiles: readonly string[] = []
@@ -196,8 +204,9 @@ test(`no file has more than ${linesMax} lines`, () => {
 function load(path: string): SourceFile {
   const text = readFileSync(path, 'utf8')
   const imports: Import[] = []
+  // The program of a thread is named by a URL.
   const statement =
-    /^(?:import|export)\s+(type\s)?([^;'"]*?)\s*from\s+'(\.[^']+)'|^import\s+'(\.[^']+)'|\bimport\(\s*'(\.[^']+)',?\s*\)/gm
+    /^(?:import|export)\s+(type\s)?([^;'"]*?)\s*from\s+'(\.[^']+)'|^import\s+'(\.[^']+)'|\b(?:import|new URL)\(\s*'(\.[^']+\.js)',?[^)]*\)/gm
   for (const [, type, names = '', from, bare, dynamic] of text.matchAll(statement)) {
     const specifier = from ?? bare ?? dynamic ?? ''
     const target = normalize(join(dirname(path), specifier)).replace(/\.js$/, '.ts')

@@ -12,6 +12,7 @@ import type { LedgerObserver } from './ledger/observer.js'
 import type { Proposer } from './ledger/proposer.js'
 import { WaitingBytes } from './ledger/waiting-bytes.js'
 import type { CleanerObserver } from './log/cleaner-observer.js'
+import type { CleaningWork } from './log/cleaning-work.js'
 import type { CacheObserver } from './log/log-bytes.js'
 import type { UpkeepObserver } from './log/observer.js'
 import { pinnedAppends } from './log/pinned-appends.js'
@@ -47,6 +48,8 @@ export interface ClusterOptions extends LedgerObservers {
   pins?: Pins
   /** Observers of one of the ledgers, in the place of those of all. */
   observersOf?: (ledger: number) => LedgerObservers
+  /** Where records are unpacked and packed when partitions are cleaned; on the event loop unless given. */
+  cleaningWork?: CleaningWork
   /** This instance can't go on; `main` ends the process. */
   onFatal(error: Error): void
 }

@@ -5,6 +5,7 @@ import { Ledger } from './ledger/ledger.js'
 import { noLedgerObserver } from './ledger/observer.js'
 import type { WaitingBytes } from './ledger/waiting-bytes.js'
 import { noCleanerObserver } from './log/cleaner-observer.js'
+import { inlineCleaning } from './log/cleaning-work.js'
 import { LogBytes } from './log/log-bytes.js'
 import { clusterLogs } from './log/logs.js'
 import { noUpkeepObserver } from './log/observer.js'
@@ -81,6 +82,7 @@ export async function openLedger(options: OpenLedgerOptions) {
         log,
         observer: observers.upkeepObserver ?? noUpkeepObserver,
         cleanerObserver: observers.cleanerObserver ?? noCleanerObserver,
+        cleaningWork: options.cleaningWork ?? inlineCleaning(clock),
         settings: { ...upkeepDefaults, ...settings },
       })
       background = [retention, upkeep]

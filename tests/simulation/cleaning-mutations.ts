@@ -52,7 +52,7 @@ export const cleaningMutations: readonly Mutation[] = [
       {
         file: 'state/log/cleaner.js',
         find: 'from: firstDirtyOffset, to: mapEnd,',
-        replace: 'from: firstDirtyOffset, to: cleanable.to,',
+        replace: 'from: firstDirtyOffset, to: dirty.to,',
       },
     ],
   },
@@ -105,9 +105,9 @@ export const cleaningMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'state/log/cleaner.js',
-        find: 'segment.add(cleaned.bytes, placed.baseOffset, placed.lastOffset);',
+        find: 'segment.add(bytes, baseOffset, lastOffset);',
         replace:
-          'segment.add(cleaned.bytes, segment.at ?? placed.baseOffset, (segment.at ?? placed.baseOffset) + placed.lastOffset - placed.baseOffset);\nsegment.at = (segment.at ?? placed.baseOffset) + placed.lastOffset - placed.baseOffset + 1;',
+          'segment.add(bytes, segment.at ?? baseOffset, (segment.at ?? baseOffset) + lastOffset - baseOffset);\nsegment.at = (segment.at ?? baseOffset) + lastOffset - baseOffset + 1;',
       },
     ],
   },
@@ -117,7 +117,7 @@ export const cleaningMutations: readonly Mutation[] = [
     seeds: 20,
     edits: [
       {
-        file: 'state/log/cleaner.js',
+        file: 'state/log/cleaning-steps.js',
         find: 'if (!map.put(key, offset))',
         replace: 'if (!map.put(key, offset + 1))',
       },

@@ -16,6 +16,7 @@ import type { ObjectStore } from '../store/object-store.js'
 import { toSnapshot } from '../views/state.js'
 import { Cleaner } from './cleaner.js'
 import { type Cleaning, noCleanerObserver } from './cleaner-observer.js'
+import { type CleaningSession, type CleaningWork, inlineCleaning } from './cleaning-work.js'
 import { decodeSegment } from './segment.js'
 import { SegmentStore } from './segment-store.js'
 
@@ -51,7 +52,11 @@ class World {
   failures = 0
   #seed = 0
 
-  open(changed: Partial<ClusterSettings> = {}, change = (store: ObjectStore) => store): Promise<OpenCluster> {
+  open(
+    changed: Partial<ClusterSettings> = {},
+    change = (store: ObjectStore) => store,
+    cleaningWork: CleaningWork = inlineCleaning(this.clock),
+  ): Promise<OpenCluster> {
     return this.await(
       openCluster({
         store: change(memoryStore(this.bucket)),
@@ -64,6 +69,7 @@ class World {
           cleaningFailed: () => this.failures++,
           looked: (ratio) => assert.ok(ratio >= 0 && ratio <= 1, `${ratio}`),
         },
+        cleaningWork,
         onFatal: (error) => assert.fail(messageOf(error)),
       }),
     )
@@ -272,6 +278,67 @@ test('with compact,delete old records go, whatever their keys', async () => {
   await world.await(cluster.close())
 })
 
+test('work that fails, at whatever step, changes nothing; it is counted, and tried again after ten minutes', async () => {
+  const failing: ('begin' | 'note' | 'clean')[] = ['begin', 'note', 'clean']
+  const world = new World()
+  const inline = inlineCleaning(world.clock)
+  const fails = (step: keyof CleaningSession | 'begin') => {
+    if (failing[0] !== step) return
+    failing.shift()
+    throw new Error('the worker thread ended')
+  }
+  let sessions = 0
+  const work: CleaningWork = {
+    async begin(keys, signal) {
+      fails('begin')
+      sessions++
+      const session = await inline.begin(keys, signal)
+      return {
+        async note(stored) {
+          fails('note')
+          return session.note(stored)
+        },
+        async clean(stored, rules) {
+          fails('clean')
+          return session.clean(stored, rules)
+        },
+        end: () => sessions--,
+      }
+    },
+  }
+  const cluster = await world.open({}, undefined, work)
+  await world.create(cluster, { 'min.cleanable.dirty.ratio': 0 })
+  for (let i = 0; i < 40; i++) await world.append(cluster, [[`${i % 3}`, `${i}`]])
+  for (let failures = 1; failures <= 3; failures++) {
+    await world.run((failures === 1 ? 2 : 10) * minute)
+    assert.equal(world.failures, failures)
+    assert.equal((await world.texts(cluster)).length, 40)
+    assert.equal(sessions, 0)
+  }
+  await world.run(11 * minute)
+  assert.deepEqual(await world.texts(cluster), ['37:1=37', '38:2=38', '39:0=39'])
+  assert.deepEqual([world.failures, sessions], [3, 0])
+  await world.await(cluster.close())
+})
+
+test('work that is given up as an instance ends has not failed', async () => {
+  const world = new World()
+  let begun = 0
+  const work: CleaningWork = {
+    begin: (_, signal) =>
+      new Promise((_resolve, reject) => {
+        begun++
+        signal.addEventListener('abort', () => reject(signal.reason))
+      }),
+  }
+  const cluster = await world.open({}, undefined, work)
+  await world.create(cluster, { 'min.cleanable.dirty.ratio': 0 })
+  for (let i = 0; i < 40; i++) await world.append(cluster, [['a', `${i}`]])
+  await world.run(5 * minute)
+  await world.await(cluster.close())
+  assert.deepEqual([begun, world.failures], [1, 0])
+})
+
 /** A cleaner whose wall clock is hours ahead: for it the records are old enough. */
 function cleanerAhead(world: World, cluster: OpenCluster, store: ObjectStore, cleanings: Cleaning[]): Cleaner {
   const { clock } = world
@@ -294,6 +361,7 @@ function cleanerAhead(world: World, cluster: OpenCluster, store: ObjectStore, cl
     ledger: 0,
     segmentBytes: settings.segmentBytes ?? 0,
     dedupeBufferBytes: 2 ** 16,
+    work: inlineCleaning(ahead),
     turn: new Gate(1),
     signal,
   })

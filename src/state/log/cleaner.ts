@@ -9,11 +9,12 @@ import type { ObjectStore } from '../store/object-store.js'
 import { type TopicConfig, topicConfig } from '../topic-configs.js'
 import type { PartitionLog } from '../views/partition-log.js'
 import type { Range } from '../views/ranges.js'
-import { type CleaningRules, cleanBatch, readCleanable } from './clean-batch.js'
 import type { CleanerObserver, Cleaning } from './cleaner-observer.js'
 import { type Cleanable, type CleaningGroup, cleanableOf, cleaningGroups, mergedSegmentsMin } from './cleaning-plan.js'
-import { OffsetMap } from './offset-map.js'
-import { type RangeBytes, readRanges } from './range-bytes.js'
+import { batchesLeft, type OffsetRules } from './cleaning-steps.js'
+import type { CleaningSession, CleaningWork } from './cleaning-work.js'
+import { GivingWay } from './giving-way.js'
+import { readRanges, type StoredRanges } from './range-bytes.js'
 import { placedBatches } from './reader.js'
 import { SegmentBuilder } from './segment.js'
 import { holdsRanges, namedChunks, namedRanges, type SegmentStore } from './segment-store.js'
@@ -21,9 +22,8 @@ import { isShareOf } from './shares.js'
 
 /** Partitions looked at before others get their turn on the event loop. */
 const partitionsAtOnce = 500
-/** So much work is done before others get their turn: a byte counts one, a record as much as these. */
-const workAtOnce = 128 * 1024
-const workOfRecord = 100
+/** What it costs to put a batch into a segment, as if it were so many bytes more. */
+const workOfBatch = 200
 /** A partition that could not be cleaned is left alone for so long, milliseconds. */
 const failedMs = 10 * 60_000
 
@@ -38,6 +38,8 @@ export interface CleanerOptions {
   segmentBytes: number
   /** Memory for the keys of one cleaning, bytes. */
   dedupeBufferBytes: number
+  /** Does what takes time. */
+  work: CleaningWork
   /** Lets one cleaner of the process work, or rest from it, at a time. */
   turn: Gate
   signal: AbortSignal
@@ -61,10 +63,11 @@ export class Cleaner {
   current: PartitionLog | undefined
   /** The ranges that are read just now. */
   #reading: readonly Range[] = []
-  #work = 0
+  readonly #givingWay: GivingWay
 
   constructor(options: CleanerOptions) {
     this.#options = options
+    this.#givingWay = new GivingWay(options.clock)
   }
 
   /** Looks at all compacted partitions once, and cleans what is due and this instance's to do. */
@@ -92,7 +95,7 @@ export class Cleaner {
 
   /** Cleans a partition if that is due; true if there may be more to do, as not all keys had room in memory. */
   async #cleanIfDue(topic: Topic, log: PartitionLog): Promise<boolean> {
-    const { proposer, clock, log: logger, observer } = this.#options
+    const { proposer, clock, log: logger, observer, signal } = this.#options
     const config = topicConfig(topic.configs)
     const since = clock.monotonic()
     const counts: Counts = { bytesRead: 0, bytesWritten: 0, records: 0, removed: 0, opaqueBatches: 0 }
@@ -111,6 +114,8 @@ export class Cleaner {
         logger.warn({ ...where, opaqueBatches }, 'record batches that cannot be read stay in a compacted partition')
       return isComplete && log.firstDirtyOffset > firstDirtyOffset && log.firstDirtyOffset < cleanable.to
     } catch (error) {
+      // What is given up as this instance ends has not failed.
+      if (signal.aborted && error === signal.reason) return false
       // Retention or another instance was quicker, and what we were reading is gone.
       const isMissing = error instanceof CorruptObjectError && error.isMissing
       if (isMissing && !(await holdsRanges(proposer, log, this.#reading))) return false
@@ -157,12 +162,29 @@ export class Cleaner {
 
   /** False if the ranges were not the same any more. */
   async #clean(log: PartitionLog, config: TopicConfig, cleanable: Cleanable, counts: Counts): Promise<boolean> {
+    const { work, dedupeBufferBytes, signal } = this.#options
+    const from = Math.max(log.firstDirtyOffset, log.logStartOffset)
+    const keys = { bytesMax: dedupeBufferBytes, keysMax: Math.max(cleanable.to - from, 0), from }
+    const session = await work.begin(keys, signal)
+    try {
+      return await this.#cleanWith(session, log, config, { ...cleanable, from }, counts)
+    } finally {
+      session.end()
+    }
+  }
+
+  async #cleanWith(
+    session: CleaningSession,
+    log: PartitionLog,
+    config: TopicConfig,
+    dirty: { from: number; to: number },
+    counts: Counts,
+  ): Promise<boolean> {
     const { proposer, clock, segmentBytes, signal } = this.#options
     const { topicId, partition, firstDirtyOffset, logStartOffset } = log
     const nowMs = clock.now()
-    const { map, mapEnd } = await this.#mapOf(log, cleanable.to, counts)
-    const rules: CleaningRules = {
-      map,
+    const mapEnd = await this.#noteKeys(session, log, dirty, counts)
+    const rules: OffsetRules = {
       firstDirtyOffset,
       mapEnd,
       logStartOffset,
@@ -170,23 +192,25 @@ export class Cleaner {
       nowMs,
       deleteRetentionMs: config.deleteRetentionMs,
     }
-    const found = { hasOpaque: false, deleteHorizonMs: -1 }
+    const found = { deleteHorizonMs: -1 }
     // Old and young records together would go as late as the young ones.
     const isTimed = config.cleanupPolicy.includes('delete') && config.retentionMs >= 0
     for (const group of cleaningGroups(log, mapEnd, isTimed ? 0 : segmentBytes)) {
-      if (signal.aborted || !(await this.#cleanGroup(log, group, rules, found, counts))) return false
+      if (signal.aborted || !(await this.#cleanGroup(session, log, group, rules, found, counts))) return false
     }
     const marks = { topicId, partition, from: firstDirtyOffset, to: mapEnd, deleteHorizonMs: found.deleteHorizonMs }
     const { isMarked } = await proposer.propose('markCleaned', marks)
     return isMarked
   }
 
-  /** The last offsets of the keys from the first dirty offset on, up to where there was room for them. */
-  async #mapOf(log: PartitionLog, to: number, counts: Counts): Promise<{ map: OffsetMap; mapEnd: number }> {
-    const { firstDirtyOffset } = log
-    const from = Math.max(firstDirtyOffset, log.logStartOffset)
-    const { clock, dedupeBufferBytes, signal } = this.#options
-    const map = new OffsetMap(dedupeBufferBytes, Math.max(to - from, 0))
+  /** Notes the last offsets of the keys between two offsets; gives the offset up to which there was room for them. */
+  async #noteKeys(
+    session: CleaningSession,
+    log: PartitionLog,
+    { from, to }: { from: number; to: number },
+    counts: Counts,
+  ): Promise<number> {
+    const { clock, signal } = this.#options
     const ranges: Range[] = []
     for (let index = log.ranges.find(from); index < log.ranges.length; index++) {
       const range = log.ranges.at(index)
@@ -194,30 +218,23 @@ export class Cleaner {
       ranges.push(range)
     }
     let since = clock.monotonic()
-    for await (const { range, bytes } of this.#read(log, ranges)) {
+    for await (const stored of this.#read(log, ranges)) {
       if (signal.aborted) break
-      counts.bytesRead += bytes.length
-      for (const placed of placedBatches(range, [bytes])) {
-        if (placed.lastOffset < from) continue
-        const batch = readCleanable(placed)
-        for (const { key, offsetDelta } of batch?.records ?? []) {
-          const offset = placed.baseOffset + offsetDelta
-          if (key === null || offset < from) continue
-          if (!map.put(key, offset)) return { map, mapEnd: offset }
-        }
-        await this.#giveWay(batch?.bytes ?? placed.bytes.length, batch?.records.length ?? 0)
-      }
+      counts.bytesRead += stored.bytes.length
+      const full = await session.note(stored)
+      if (full !== undefined) return full
       since = await this.#rest(since)
     }
-    return { map, mapEnd: to }
+    return to
   }
 
   /** Stores what is left of some ranges and has it take their place; false if they were not the same any more. */
   async #cleanGroup(
+    session: CleaningSession,
     log: PartitionLog,
     group: CleaningGroup,
-    rules: CleaningRules,
-    found: { hasOpaque: boolean; deleteHorizonMs: number },
+    rules: OffsetRules,
+    found: { deleteHorizonMs: number },
     counts: Counts,
   ): Promise<boolean> {
     const { proposer, segments, clock, signal } = this.#options
@@ -227,24 +244,22 @@ export class Cleaner {
     const [first] = group.ranges as [Range]
     const segment = new SegmentBuilder(topicId, partition, first.baseOffset)
     let isChanged = group.segments >= mergedSegmentsMin
-    for await (const { range, bytes } of this.#read(log, group.ranges)) {
+    for await (const stored of this.#read(log, group.ranges)) {
       if (signal.aborted) return false
-      counts.bytesRead += bytes.length
-      for (const placed of placedBatches(range, [bytes])) {
-        const cleaned = cleanBatch(placed, rules, found.hasOpaque)
-        found.hasOpaque ||= cleaned.isOpaque
-        if (cleaned.isOpaque) counts.opaqueBatches++
-        found.deleteHorizonMs = Math.max(found.deleteHorizonMs, cleaned.deleteHorizonMs)
-        counts.records += cleaned.records
-        counts.removed += cleaned.removed
-        isChanged ||= cleaned.bytes !== placed.bytes
-        if (cleaned.bytes !== undefined) {
-          segment.skipTo(placed.baseOffset)
-          segment.add(cleaned.bytes, placed.baseOffset, placed.lastOffset)
-        }
-        await this.#giveWay(cleaned.bytesRead, cleaned.records)
+      const { endOffset } = stored.ranges.at(-1) as Range
+      counts.bytesRead += stored.bytes.length
+      const cleaned = await session.clean(stored, rules)
+      counts.opaqueBatches += cleaned.opaqueBatches
+      found.deleteHorizonMs = Math.max(found.deleteHorizonMs, cleaned.deleteHorizonMs)
+      counts.records += cleaned.records
+      counts.removed += cleaned.removed
+      isChanged ||= cleaned.isChanged
+      for (const { bytes, baseOffset, lastOffset } of batchesLeft(cleaned)) {
+        segment.skipTo(baseOffset)
+        segment.add(bytes, baseOffset, lastOffset)
+        await this.#givingWay.did(bytes.length + workOfBatch)
       }
-      segment.skipTo(range.endOffset)
+      segment.skipTo(endOffset)
     }
     if (isChanged) {
       if (segment.chunks.length > 0) {
@@ -260,17 +275,9 @@ export class Cleaner {
     return true
   }
 
-  #read(log: PartitionLog, ranges: readonly Range[]): AsyncGenerator<RangeBytes> {
+  #read(log: PartitionLog, ranges: readonly Range[]): AsyncGenerator<StoredRanges> {
     this.#reading = ranges
     return readRanges(this.#options, log, ranges)
-  }
-
-  /** Lets others have their turn on the event loop, now and then. */
-  async #giveWay(bytes: number, records: number): Promise<void> {
-    this.#work += bytes + records * workOfRecord
-    if (this.#work < workAtOnce) return
-    this.#work = 0
-    await new Promise<void>((resolve) => this.#options.clock.soon(resolve))
   }
 
   /** Waits as long as has passed since; the time of its end. */

@@ -9,7 +9,7 @@ import type { PartitionLog } from '../views/partition-log.js'
 import type { Range } from '../views/ranges.js'
 import { nextRun, type PlanOptions } from './compaction-plan.js'
 import type { UpkeepObserver } from './observer.js'
-import { readRanges } from './range-bytes.js'
+import { eachRange, readRanges } from './range-bytes.js'
 import { placedBatches } from './reader.js'
 import { SegmentBuilder } from './segment.js'
 import { holdsRanges, namedChunks, namedRanges, type SegmentStore } from './segment-store.js'
@@ -103,17 +103,18 @@ export class Compactor {
     const [first] = ranges as [Range]
     const number = segments.nextNumber()
     const segment = new SegmentBuilder(topicId, partition, first.baseOffset)
-    for await (const { range, bytes } of readRanges(this.#options, log, ranges)) {
-      // Log compaction leaves gaps, but only in segments.
-      const hasGaps = range.writer < 0
-      for (const batch of placedBatches(range, [bytes])) {
-        if (hasGaps) segment.skipTo(batch.baseOffset)
-        segment.add(batch.bytes, batch.baseOffset, batch.lastOffset)
+    for await (const stored of readRanges(this.#options, log, ranges))
+      for (const { range, bytes } of eachRange(stored)) {
+        // Log compaction leaves gaps, but only in segments.
+        const hasGaps = range.writer < 0
+        for (const batch of placedBatches(range, [bytes])) {
+          if (hasGaps) segment.skipTo(batch.baseOffset)
+          segment.add(batch.bytes, batch.baseOffset, batch.lastOffset)
+        }
+        if (hasGaps) segment.skipTo(range.endOffset)
+        if (segment.endOffset !== range.endOffset)
+          throw new CorruptObjectError(`records end at offset ${segment.endOffset} and should at ${range.endOffset}`)
       }
-      if (hasGaps) segment.skipTo(range.endOffset)
-      if (segment.endOffset !== range.endOffset)
-        throw new CorruptObjectError(`records end at offset ${segment.endOffset} and should at ${range.endOffset}`)
-    }
     await segments.put(log, number, segment)
     const from = namedRanges(ranges)
     const to = namedChunks(segment.chunks)

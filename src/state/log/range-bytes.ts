@@ -14,28 +14,42 @@ export interface RangeBytes {
   bytes: Buffer
 }
 
+/** Ranges that lie side by side in one object, at least one, and the bytes of all of them. */
+export interface StoredRanges {
+  ranges: readonly Range[]
+  /** In memory of their own, which is the reader's. */
+  bytes: Buffer
+}
+
+/** Of some ranges each with its bytes. */
+export function* eachRange({ ranges, bytes }: StoredRanges): Generator<RangeBytes> {
+  let start = 0
+  for (const range of ranges) {
+    yield { range, bytes: bytes.subarray(start, start + range.length) }
+    start += range.length
+  }
+}
+
 /**
- * Reads ranges in their order past all caches, several at once: what upkeep reads, nobody else is about to want.
+ * Reads ranges in their order past all caches, several at once: what upkeep reads, nobody else is about to want. Up to
+ * 4 MiB together, or one range that is longer.
  * @throws CorruptObjectError if an object is missing, or shorter than it should be.
  */
 export async function* readRanges(
   { store, ledger }: { store: ObjectStore; ledger: number },
   log: PartitionLog,
   ranges: readonly Range[],
-): AsyncGenerator<RangeBytes> {
-  const read = async (together: readonly Range[]): Promise<RangeBytes[]> => {
+): AsyncGenerator<StoredRanges> {
+  const read = async (together: readonly Range[]): Promise<StoredRanges> => {
     const [first] = together as [Range]
     const key = objectKey(ledger, log.topicId, log.partition, first)
     const length = together.reduce((sum, range) => sum + range.length, 0)
-    const object = await store.get(key, { position: first.position, length })
+    const object = await store.get(key, { position: first.position, length }, Buffer.allocUnsafeSlow)
     if (object === undefined) throw new CorruptObjectError(`${key} is missing`, { isMissing: true })
     if (object.bytes.length < length) throw new CorruptObjectError(`${key} ends before its records do`)
-    return together.map((range) => {
-      const start = range.position - first.position
-      return { range, bytes: object.bytes.subarray(start, start + range.length) }
-    })
+    return { ranges: together, bytes: object.bytes }
   }
-  const reads: Promise<RangeBytes[]>[] = []
+  const reads: Promise<StoredRanges>[] = []
   const waiting = together(ranges)
   let next = 0
   for (;;) {
@@ -47,7 +61,7 @@ export async function* readRanges(
     }
     const first = reads.shift()
     if (first === undefined) return
-    yield* await first
+    yield await first
   }
 }
 

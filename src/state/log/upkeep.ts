@@ -12,6 +12,7 @@ import type { PartitionLog } from '../views/partition-log.js'
 import { Aged, type Mark, markOf } from './ages.js'
 import { Cleaner } from './cleaner.js'
 import type { CleanerObserver } from './cleaner-observer.js'
+import type { CleaningWork } from './cleaning-work.js'
 import { Collector } from './collector.js'
 import type { PlanOptions } from './compaction-plan.js'
 import { Compactor } from './compactor.js'
@@ -69,6 +70,7 @@ export interface UpkeepOptions {
   log: Log
   observer: UpkeepObserver
   cleanerObserver: CleanerObserver
+  cleaningWork: CleaningWork
   settings: UpkeepSettings
 }
 
@@ -93,8 +95,8 @@ export class Upkeep {
     const proposing = { ...options, proposer: ledger, ledger: number, signal }
     const segments = new SegmentStore(proposing)
     this.#compactor = new Compactor({ ...proposing, segments, turn: turns.compaction })
-    const observer = options.cleanerObserver
-    this.#cleaner = new Cleaner({ ...proposing, ...settings, segments, observer, turn: turns.cleaning })
+    const { cleanerObserver: observer, cleaningWork: work } = options
+    this.#cleaner = new Cleaner({ ...proposing, ...settings, segments, observer, work, turn: turns.cleaning })
     this.#collector = new Collector({ ...proposing, ledgers, trimGraceMs })
     this.#presence = new Presence({ ...options, proposer: ledger, trimGraceMs })
     this.#settled = new Aged(settings.compactIntervalMs)
