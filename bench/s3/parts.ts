@@ -23,6 +23,8 @@ export type Place = 'sequencer' | 'elsewhere'
 export interface Waited {
   producer: string
   place: Place
+  /** In the first second, in which instances that were silent find out who orders. */
+  isStart?: true
   p50Ms: number
   p99Ms: number
 }
@@ -98,12 +100,21 @@ export function manyProducers(system: System, seconds: number): Promise<Waited[]
         const isAtSequencer = address === undefined || address.targetOf(port) === sequencer
         return isAtSequencer === (place === 'sequencer')
       })
-      const latencies = here.flatMap(({ latenciesMs }) => latenciesMs).sort((a, b) => a - b)
-      const part = (share: number) => latencies[Math.floor(share * (latencies.length - 1))] ?? Number.NaN
-      found.push({ producer: `many (${manyConnections} connections)`, place, p50Ms: part(0.5), p99Ms: part(0.99) })
+      const atStart = manyRate / manyConnections
+      const ofAll = (part: (latenciesMs: number[]) => number[]) => here.flatMap(({ latenciesMs }) => part(latenciesMs))
+      const later = ofAll((latenciesMs) => latenciesMs.slice(atStart))
+      found.push({ producer: `many (${manyConnections} connections)`, place, ...waitedOf(later) })
+      const first = ofAll((latenciesMs) => latenciesMs.slice(0, atStart))
+      if (address) found.push({ producer: 'many, their first second', place, ...waitedOf(first), isStart: true })
     }
     return found
   })
+}
+
+function waitedOf(latenciesMs: number[]): { p50Ms: number; p99Ms: number } {
+  latenciesMs.sort((a, b) => a - b)
+  const part = (share: number) => latenciesMs[Math.floor(share * (latenciesMs.length - 1))] ?? Number.NaN
+  return { p50Ms: part(0.5), p99Ms: part(0.99) }
 }
 
 function busiest(before: readonly number[], after: readonly number[]): number {

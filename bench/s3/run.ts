@@ -8,6 +8,7 @@ import { findTansu, tansuInstallation } from '../servers/tansu.js'
 import { reasonOf } from '../topics.js'
 import * as parts from './parts.js'
 import { reportOf, type S3Report } from './report.js'
+import { measureRequests } from './requests.js'
 import { type SlowStore, type System, settingsByName, startGateways, startSlowTansu } from './systems.js'
 
 const usage = `npm run bench:s3 -- [options]
@@ -22,6 +23,7 @@ Standard; beside Tansu if there is one. Needs Go and Python. Some six minutes; w
   --rounds N           of throughput and tansu (3)
   --put-ms N           median time of a put (60)
   --get-ms N           median time of a get (30)
+  --on-top              these come on top of what the local S3 server takes, rather than to contain it
   --output FILE        where the report goes
 
 Tansu is the program HERACLITUS_BENCH_TANSU or tansu on the PATH: ${tansuInstallation}
@@ -41,6 +43,7 @@ async function main(): Promise<number> {
       rounds: { ...text, default: '3' },
       'put-ms': { ...text, default: '60' },
       'get-ms': { ...text, default: '30' },
+      'on-top': { type: 'boolean', default: false },
       output: text,
       help: { type: 'boolean', default: false },
     },
@@ -56,12 +59,23 @@ async function main(): Promise<number> {
   const [putMs, getMs] = [numberOf(values['put-ms']), numberOf(values['get-ms'])]
   const server = await startS3Server()
   if (server.skip !== undefined) throw new Error(server.skip)
-  const slow: SlowStore = { server, putMs, getMs }
+  const slow: SlowStore = { server, putMs, getMs, isOnTop: values['on-top'] }
   const report: S3Report = {
     command: ['npm run bench:s3 --', ...process.argv.slice(2)].join(' ').replace(/ --$/, ''),
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),
     machine: machine(server.folder),
-    ...{ putMs, getMs, seconds, waited: [], fannedOut: [], throughput: [], roundTrips: [], complaints: [] },
+    requests: await measureRequests(slow),
+    ...{
+      putMs,
+      getMs,
+      isOnTop: slow.isOnTop,
+      seconds,
+      waited: [],
+      fannedOut: [],
+      throughput: [],
+      roundTrips: [],
+      complaints: [],
+    },
   }
   const attempt = async (what: string, work: () => Promise<void>) => {
     note(`\n${what}`)

@@ -22,6 +22,13 @@ export interface SlowStore {
   /** Median times of a put and a get, milliseconds. */
   putMs: number
   getMs: number
+  /** These times come on top of what the server takes. */
+  isOnTop: boolean
+}
+
+/** A proxy before the server; `sigma` is how far its times spread. */
+export function startSlowness({ server, ...times }: SlowStore, sigma?: number): Promise<SlowProxy> {
+  return startSlowProxy({ target: server.endpoint, ...times, ...(sigma === undefined ? {} : { sigma }) })
 }
 
 /** Something that clients reach at one address, on an S3 server of its own slowness. */
@@ -45,7 +52,7 @@ export async function startGateways(
   count: number,
   hasOneAddress = count > 1,
 ): Promise<System> {
-  const proxy = await startSlowProxy({ target: slow.server.endpoint, putMs: slow.putMs, getMs: slow.getMs })
+  const proxy = await startSlowness(slow)
   const address = hasOneAddress ? await startOneAddress() : undefined
   const environment = {
     ...slow.server.environment,
@@ -75,7 +82,7 @@ export async function startGateways(
 
 /** Starts Tansu on a slow store. */
 export async function startSlowTansu(slow: SlowStore, program: string): Promise<System> {
-  const proxy = await startSlowProxy({ target: slow.server.endpoint, putMs: slow.putMs, getMs: slow.getMs })
+  const proxy = await startSlowness(slow)
   try {
     const front = await startTansu(program, proxy.endpoint, slow.server)
     const stop = async () => {

@@ -27,6 +27,8 @@ export interface SlowProxyOptions {
   getMs?: number
   /** Spread of the log-normal times. */
   sigma?: number
+  /** These times come on top of what the server behind takes; otherwise that is part of them, unless it takes longer. */
+  isOnTop?: boolean
   /** Share of requests that meet a fault by chance. */
   faultRate?: number
   /** The faults met by chance. */
@@ -50,9 +52,9 @@ export interface SlowProxy {
   close(): Promise<void>
 }
 
-/** Starts the proxy on a free port. Half of a request's time passes before it is handed on, half before its answer. */
+/** Starts the proxy on a free port. Half of a request's time passes before it is handed on, the rest before its answer. */
 export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowProxy> {
-  const { putMs = 0, getMs = 0, sigma = 0.4 } = options
+  const { putMs = 0, getMs = 0, sigma = 0.4, isOnTop = false } = options
   let faultRate = options.faultRate ?? 0
   let isStalled = (_url: string) => false
   const faults = options.faults ?? ['slowDownBefore', 'slowDownAfter', 'resetBefore', 'resetAfter']
@@ -81,6 +83,7 @@ export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowPro
     const body = await bytesOf(request)
     const medianMs = method === 'GET' || method === 'HEAD' ? getMs : putMs
     const ms = medianMs * Math.exp(sigma * normal(random))
+    const begunAt = performance.now()
     const fate = fateOf(method, request.url ?? '')
     if (fate !== undefined) injected.set(fate, (injected.get(fate) ?? 0) + 1)
     await sleep(ms / 2)
@@ -107,7 +110,8 @@ export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowPro
     if (fate === 'resetAfter') return void request.socket.resetAndDestroy()
     if (fate === 'slowDownAfter') return refuse(response, 503, 'SlowDown')
     if (fate === 'errorAfter') return refuse(response, 500, 'InternalError')
-    await sleep(ms / 2)
+    const restMs = isOnTop ? ms / 2 : begunAt + ms - performance.now()
+    if (restMs > 0) await sleep(restMs)
     response.writeHead(answer.statusCode ?? 500, answer.headers)
     if (fate === 'truncate') {
       response.write(answered.subarray(0, answered.length >> 1), () => request.socket.resetAndDestroy())

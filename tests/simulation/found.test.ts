@@ -62,6 +62,7 @@ test('the tail is not confirmed by a look that left out the place at which a put
     ledger: 0,
     pollIntervalMs: 10_000,
     isAwaited: () => true,
+    isExpected: () => false,
     isPutting: (sequence) => sequence === 2 && isPutting,
     bodyRead() {},
     onFatal: assert.fail,

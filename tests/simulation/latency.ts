@@ -35,8 +35,10 @@ export interface LatencyOptions {
   /** Each instance has a consumer at the tail. */
   isConsumed?: boolean
   seed: number
-  /** Measured time; some seconds before it are not counted. Milliseconds. */
+  /** Measured time, milliseconds. */
   ms: number
+  /** Writers that were silent begin to write so long before it, milliseconds; 5,000 unless given. */
+  warmUpMs?: number
 }
 
 /** Times from a request to its answer, milliseconds; requests to the store per second and instance. */
@@ -52,13 +54,15 @@ export interface Latencies {
   voids: number
 }
 
-const warmUpMs = 5_000
+const warmUpMsDefault = 5_000
+/** Nobody writes for so long before, milliseconds. */
+const silentMs = 3_000
 
 /** Lets writers work on a store as S3 is, and measures in virtual time. */
 export async function measureLatency(options: LatencyOptions): Promise<Latencies> {
   const { writers, flushIntervalMs, pollIntervalMs = 50, maxInflightEntries = 4, seed, ms } = options
   const { ledgers = 1, isScattered = false } = options
-  const { outliers = 0, putMs = s3.putMs, bytesPerSecond = 0, isConsumed = false } = options
+  const { warmUpMs = warmUpMsDefault, outliers = 0, putMs = s3.putMs, bytesPerSecond = 0, isConsumed = false } = options
   const faults = { ...s3, outliers, putMs }
   const batchBytes = Math.max(batchBytesMin, Math.round((bytesPerSecond * offerMs) / 1_000 / writers))
   const world = new VirtualClock()
@@ -107,6 +111,7 @@ export async function measureLatency(options: LatencyOptions): Promise<Latencies
     records: [{ timestampMs: world.now(), key: null, value: Buffer.alloc(batchBytes), headers: [] }],
   })
   if (isConsumed) for (const { cluster } of instances) void consume(cluster, topicId, batch.length)
+  await world.run(world.monotonic() + silentMs)
   const begin = world.monotonic() + warmUpMs
   const end = begin + ms
   for (const [writer, { cluster, samples }] of instances.entries()) {

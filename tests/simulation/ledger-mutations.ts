@@ -463,8 +463,8 @@ export const ledgerMutations: readonly Mutation[] = [
     seeds: 20,
     edits: [
       { file: 'state/ledger/committer.js', find: 'if (!isQuiet && waitedMs', replace: 'if (waitedMs' },
-      { file: 'state/ledger/traffic.js', find: '&& now - this.lastEntryAt <= quietMs', replace: '' },
-      { file: 'state/ledger/traffic.js', find: 'isOthers && share > (', replace: 'isOthers && share > -1 || 0 > (' },
+      { file: 'state/ledger/traffic.js', find: '&& this.silenceMs() <= quietMs', replace: '' },
+      { file: 'state/ledger/traffic.js', find: 'isBeaten || share > (', replace: 'share > -1 || 0 > (' },
     ],
   },
   {

@@ -6,21 +6,20 @@ import type { Random } from '../../base/random.js'
 import type { ObjectStore } from '../store/object-store.js'
 import { type DecodedEntry, encodeHead, type Part } from './entry.js'
 import type { Fence, Moment } from './fence.js'
+import { FlushPace, type FlushPaceSettings } from './flush-pace.js'
 import type { Fold } from './fold.js'
 import { entryKey, laneKey } from './keys.js'
 import type { Lanes } from './lanes.js'
 import type { LedgerObserver } from './observer.js'
-import { buildPart, type PartContent, type Proposal } from './part-builder.js'
+import { buildPart, type Proposal } from './part-builder.js'
+import type { PendingPart, Placement } from './pending-part.js'
 import { PlacementOrder } from './placement-order.js'
 import { Puts } from './puts.js'
 import type { Traffic } from './traffic.js'
 import type { WaitingBytes } from './waiting-bytes.js'
 
-export interface CommitterSettings {
-  /** Least time between two flushes, milliseconds: what a paid store is spared. 0: flush as soon as nothing blocks it. */
-  flushIntervalMs: number
-  /** A flush takes proposals up to so many bytes of record batches, and at least one. */
-  flushBytes: number
+/** A flush takes proposals up to `flushBytes` of record batches, and at least one. */
+export interface CommitterSettings extends FlushPaceSettings {
   /** Puts of entries and parts that may be under way at once. */
   maxInflightEntries: number
   /** Bytes of record batches that may wait; more are refused. */
@@ -45,6 +44,8 @@ export interface CommitterOptions extends CommitterSettings {
   writer: number
   /** Somebody else has a place that we wanted: it is to be read. */
   onConflict(): void
+  /** A part of ours is in its lane: the entry that orders it is to be looked for. */
+  onLeftInLane(): void
   /** An entry of ours, begun to be stored at `since`, stands at that place. */
   onStored(sequence: number, since: Moment): void
   /** The ledger can't be written any more. */
@@ -63,28 +64,6 @@ const patienceMs = 2_500
 
 /** Parts of ours that have not taken effect yet, at most; the rest waits in the queue, whose bytes are bounded. */
 export const partsPendingMax = 32
-
-/** A part that has not taken effect yet. Its content is fixed when it is made, wherever and how often it is stored. */
-interface PendingPart {
-  part: Part
-  content: PartContent
-  /** When it was made, or last put into the ledger for want of a sequencer (monotonic). */
-  since: number
-  /** The place at which it is being stored, or was stored and not yet applied; 0 while it has none. */
-  sequence: number
-  /** Whether it is in our lane, where a sequencer finds it. */
-  lane: 'no' | 'storing' | 'stored'
-  /** Where its body begins in the lane's object. */
-  lanePosition: number
-}
-
-/** An entry of ours whose place has not been applied yet. */
-interface Placement {
-  own: PendingPart[]
-  foreign: Part[]
-  /** The store has answered: what stands there, ours or another's, is to be read or applied. */
-  isAnswered: boolean
-}
 
 /**
  * Group commit: makes what waits into parts, and has them ordered. While a collision is unlikely it puts them into the
@@ -105,8 +84,8 @@ export class Committer {
   #lastIndex = 0
   /** The next place to try. */
   #place = 0
-  /** When a part was made last, or an entry of others' parts alone. */
-  #lastFlushAt = Number.NEGATIVE_INFINITY
+  /** Of parts, and of entries of others' parts alone. */
+  readonly #pace: FlushPace
   #notBefore = Number.NEGATIVE_INFINITY
   #pumpIsDue = false
   #timerIsSet = false
@@ -117,6 +96,7 @@ export class Committer {
   constructor(options: CommitterOptions) {
     this.#options = options
     this.#puts = new Puts(options)
+    this.#pace = new FlushPace(options)
   }
 
   /** How long a put takes, milliseconds; a moving average. */
@@ -135,6 +115,12 @@ export class Committer {
   /** Whether the store is yet to say what stands at that place, where we are storing an entry. */
   isPutting(sequence: number): boolean {
     return this.#placements.get(sequence)?.isAnswered === false
+  }
+
+  /** Whether parts of ours wait for somebody else's entry. */
+  isInLane(): boolean {
+    for (const { lane } of this.#pending.values()) if (lane !== 'no') return true
+    return false
   }
 
   /** How long puts have been failing, and why; undefined while they succeed. */
@@ -255,9 +241,8 @@ export class Committer {
   }
 
   #flushIfDue(now: number): void {
-    const { flushIntervalMs, flushBytes } = this.#options
-    const waitMs = this.#lastFlushAt + flushIntervalMs - now
-    if (waitMs > 0 && this.#queueBytes < flushBytes) this.#pumpAfter(waitMs)
+    const waitMs = this.#pace.waitMs(now, this.#queueBytes)
+    if (waitMs > 0) this.#pumpAfter(waitMs)
     else this.#makePart(now)
   }
 
@@ -274,7 +259,7 @@ export class Committer {
     const content = buildPart(count === this.#queue.length ? this.#queue : this.#queue.slice(0, count))
     this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count)
     this.#waits(-bytes)
-    this.#lastFlushAt = now
+    this.#pace.flushed(now)
     const index = ++this.#lastIndex
     const { commands, bodyLength } = content
     const part: Part = { writer, index, timeMs: clock.now(), commands, bodyLength, lanePosition: 0 }
@@ -294,7 +279,7 @@ export class Committer {
     const { random, traffic } = this.#options
     const quietMs = this.#quietMs()
     const waitedMs = now - oldest.since
-    const isQuiet = now - traffic.lastEntryAt > quietMs * (0.6 + 0.4 * random.next()) && waitedMs > 0.6 * quietMs
+    const isQuiet = traffic.silenceMs() > quietMs * (0.6 + 0.4 * random.next()) && waitedMs > 0.6 * quietMs
     if (!isQuiet && waitedMs < patienceMs * (1 + random.next())) {
       this.#pumpAfter(quietMs / 10)
       return false
@@ -340,14 +325,13 @@ export class Committer {
   /** Whether parts of others alone are to become an entry now: it costs a put, as one with a part of our own does. */
   #mayCarry(parts: readonly Part[], bytes: number): boolean {
     if (parts.length === 0) return false
-    const { clock, flushIntervalMs, flushBytes } = this.#options
-    const now = clock.monotonic()
-    const waitMs = this.#lastFlushAt + flushIntervalMs - now
-    if (waitMs > 0 && bytes < flushBytes) {
+    const now = this.#options.clock.monotonic()
+    const waitMs = this.#pace.waitMs(now, bytes)
+    if (waitMs > 0) {
       this.#pumpAfter(waitMs)
       return false
     }
-    this.#lastFlushAt = now
+    this.#pace.flushed(now)
     return true
   }
 
@@ -362,7 +346,7 @@ export class Committer {
   }
 
   async #putInLedger(sequence: number, placement: Placement): Promise<void> {
-    const { fold, fence, clock, observer, writer, ledger, onStored, onConflict } = this.#options
+    const { fold, fence, clock, observer, traffic, writer, ledger, onStored, onConflict } = this.#options
     const inline: Buffer[] = []
     const parts = placement.own.map((pending) => {
       if (pending.lane === 'stored') return { ...pending.part, lanePosition: pending.lanePosition }
@@ -382,7 +366,10 @@ export class Committer {
       )
       fold.offer(sequence, { writer, parts, bodyPosition: head.length })
       onStored(sequence, since)
-    } else if (!fold.has(sequence) && !this.#isStopped) onConflict()
+      return
+    }
+    if (outcome === 'exists') traffic.lostPlace()
+    if (!fold.has(sequence) && !this.#isStopped) onConflict()
   }
 
   async #putInLane(pending: PendingPart): Promise<void> {
@@ -394,6 +381,7 @@ export class Committer {
     await this.#puts.put(laneKey(ledger, writer, part.index), [head, ...content.body], isMoot)
     pending.lane = 'stored'
     pending.lanePosition = head.length
+    this.#options.onLeftInLane()
   }
 }
 

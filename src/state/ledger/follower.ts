@@ -23,8 +23,15 @@ const idleFactor = 10
 const idlePollMsMax = 1_000
 /** When besides nobody waits here for what they may write, it is looked for this seldom, milliseconds. */
 const unawaitedPollMs = 2_000
-/** A look takes about so long besides the time between two, milliseconds: what is written meanwhile is asked for with it. */
-const lookMs = 40
+/**
+ * A look takes about so long besides the time between two, milliseconds: what is written meanwhile is asked for with it.
+ * A local store answers at once, and tells what is new.
+ */
+const lookMs = { paid: 40, local: 1 } as const
+/** While others write, a look does not wait for the answers of those before it; so many are under way at once at most. */
+const looksMax = 4
+/** A place is asked for again although no answer has come yet, but no sooner, milliseconds. */
+const askAgainMs = 35
 
 export interface FollowerOptions {
   /** Fenced. */
@@ -40,6 +47,8 @@ export interface FollowerOptions {
   isPutting(sequence: number): boolean
   /** Whether somebody waits here for what others write. */
   isAwaited(): boolean
+  /** Whether an entry must come, since others are to order what this instance left them. */
+  isExpected(): boolean
   /** Bytes of an entry's body that came with its head. */
   bodyRead(sequence: number, bodyPosition: number, body: Buffer): void
   /** The ledger can't be followed any more: a corrupt or unknown entry. */
@@ -59,6 +68,12 @@ export class Follower {
   #lastForeignAt = Number.NEGATIVE_INFINITY
   #hotForMs = hotMsMin
   #lastLookAt = Number.NEGATIVE_INFINITY
+  /** Looks that failed since the last one that did not. */
+  #failures = 0
+  /** The highest place that was found empty. */
+  #lastMissing = 0
+  /** When places were last asked for, if there is no answer yet. */
+  readonly #askedAt = new Map<number, number>()
   /** Entries that others wrote. */
   readonly #foreign = new Rate()
   #timer: Timer | undefined
@@ -77,7 +92,14 @@ export class Follower {
   /** Looks for the next entry at once. */
   wake(): void {
     this.#wakes++
+    // It may be there now, whatever the answers under way will say.
+    this.#askedAt.clear()
     this.#wakeUp?.()
+  }
+
+  /** An entry is expected from now on: who looked seldom looks at once. */
+  expect(): void {
+    if (!this.#isFed()) this.#wakeUp?.()
   }
 
   /** An entry may have been created: worth a look, unless it is one that we know of, such as our own. */
@@ -106,26 +128,32 @@ export class Follower {
     await this.#catchUp(() => this.#tailConfirmedAt >= since, true)
   }
 
-  /** Reads entries until a place is found empty, or `isDone`. */
-  async #catchUp(isDone: () => boolean, evenIfPutting: boolean): Promise<void> {
+  /** Reads entries until a place is found empty, or `isDone`. `mustKnow`: whatever was asked or put there meanwhile. */
+  async #catchUp(isDone: () => boolean, mustKnow: boolean): Promise<void> {
     const { fold, fence } = this.#options
     for (let window = this.#expected(); !isDone(); window = Math.min(window * 2, windowMax)) {
       const since = fence.moment()
       const first = fold.next
-      const found = await Promise.all(Array.from({ length: window }, (_, i) => this.#ask(first + i, evenIfPutting)))
+      const found = await Promise.all(Array.from({ length: window }, (_, i) => this.#ask(first + i, mustKnow)))
       const missing = found.findIndex((isThere) => isThere !== true)
-      if (missing < 0) continue
+      if (missing < 0) {
+        // What was missing a moment ago is new: what comes after it is for the next look, unless this one fell behind.
+        if (!mustKnow && this.#isHot() && first + window - 1 <= this.#lastMissing) return
+        continue
+      }
       // Whoever was acknowledged before the look stands before the place that was still empty then.
       if (found[missing] === false) this.confirmed(since)
       return
     }
   }
 
-  /** As many entries as others will have written since the last look, going by what they wrote lately, and one more. */
+  /** As many entries as others will have written since the last look, going by what they wrote lately, and at least one. */
   #expected(): number {
-    const { clock, pollIntervalMs } = this.#options
-    const perMs = this.#foreign.perSecond(clock.monotonic()) / 1_000
-    return Math.min(windowMax, 1 + Math.ceil(perMs * (pollIntervalMs + lookMs)))
+    const { clock, pollIntervalMs, store } = this.#options
+    const now = clock.monotonic()
+    const perMs = this.#foreign.perSecond(now) / 1_000
+    const sinceMs = Math.min(now - this.#lastLookAt, pollIntervalMs)
+    return Math.min(windowMax, 1 + Math.floor(perMs * (sinceMs + lookMs[store.kind])))
   }
 
   async close(): Promise<void> {
@@ -136,32 +164,51 @@ export class Follower {
   }
 
   async #follow(): Promise<void> {
-    const { fold, log, isPutting } = this.#options
-    let failures = 0
+    const looks = new Set<Promise<void>>()
     while (!this.#closed) {
       const wakes = this.#wakes
-      this.#lastLookAt = this.#options.clock.monotonic()
-      try {
-        if (!isPutting(fold.next)) await this.#catchUp(() => this.#closed, false)
-        if (failures > 0) log.info({ failures }, 'the ledger can be followed again')
-        failures = 0
-      } catch (error) {
-        if (!isRetriable(error)) throw error
-        failures++
-        if (failures === 1) log.warn({ error: messageOf(error) }, 'the ledger cannot be followed')
+      const lookedAt = this.#options.clock.monotonic()
+      const look = this.#look().finally(() => looks.delete(look))
+      looks.add(look)
+      this.#lastLookAt = lookedAt
+      if (!this.#isHot() || this.#failures > 0 || looks.size >= looksMax) await Promise.race(looks)
+      do await this.#sleep(wakes === this.#wakes ? this.#pause() : 0)
+      while (wakes === this.#wakes && this.#failures === 0 && this.#mayRest())
+    }
+    await Promise.all(looks)
+  }
+
+  /** Looks once for what others wrote. */
+  async #look(): Promise<void> {
+    const { fold, log, isPutting, onFatal } = this.#options
+    try {
+      if (!isPutting(fold.next)) await this.#catchUp(() => this.#closed, false)
+      if (this.#failures > 0) log.info({ failures: this.#failures }, 'the ledger can be followed again')
+      this.#failures = 0
+    } catch (error) {
+      if (!isRetriable(error)) {
+        this.#closed = true
+        return onFatal(error)
       }
-      do await this.#sleep(wakes === this.#wakes ? this.#pause(failures) : 0)
-      while (wakes === this.#wakes && failures === 0 && this.#mayRest())
+      this.#failures++
+      if (this.#failures === 1) log.warn({ error: messageOf(error) }, 'the ledger cannot be followed')
     }
   }
 
-  #pause(failures: number): number {
-    const { pollIntervalMs } = this.#options
-    if (failures > 0) return Math.min(50 * 2 ** Math.min(failures, 10), 1_000)
-    return this.#isHot() ? pollIntervalMs : Math.min(pollIntervalMs * idleFactor, idlePollMsMax)
+  /** How long from now the next look may wait, milliseconds. */
+  #pause(): number {
+    const { clock, pollIntervalMs } = this.#options
+    if (this.#failures > 0) return Math.min(50 * 2 ** Math.min(this.#failures, 10), 1_000)
+    if (!this.#isHot()) return Math.min(pollIntervalMs * idleFactor, idlePollMsMax)
+    return this.#lastLookAt + pollIntervalMs - clock.monotonic()
   }
 
   #isHot(): boolean {
+    return this.#isFed() || this.#options.isExpected()
+  }
+
+  /** Others wrote lately. */
+  #isFed(): boolean {
     return this.#options.clock.monotonic() - this.#lastForeignAt < this.#hotForMs
   }
 
@@ -187,13 +234,20 @@ export class Follower {
   }
 
   /** Looks for one entry; whether it is there, or undefined if nobody looked. */
-  async #ask(sequence: number, evenIfPutting: boolean): Promise<boolean | undefined> {
+  async #ask(sequence: number, mustKnow: boolean): Promise<boolean | undefined> {
     const { fold, isPutting, store, ledger } = this.#options
     if (fold.has(sequence)) return true
-    if (!evenIfPutting && isPutting(sequence)) return undefined
+    if (!mustKnow && (isPutting(sequence) || this.#isJustAsked(sequence))) return undefined
+    const askedAt = this.#options.clock.monotonic()
+    this.#askedAt.set(sequence, askedAt)
     const key = entryKey(ledger, sequence)
-    const read = await store.get(key, { position: 0, length: firstReadBytes })
-    if (read === undefined) return false
+    const read = await store.get(key, { position: 0, length: firstReadBytes }).finally(() => {
+      if (this.#askedAt.get(sequence) === askedAt) this.#askedAt.delete(sequence)
+    })
+    if (read === undefined) {
+      this.#lastMissing = Math.max(this.#lastMissing, sequence)
+      return false
+    }
     if (fold.has(sequence)) return true
     const entry = await this.#decode(key, read.bytes)
     const now = this.#options.clock.monotonic()
@@ -205,6 +259,11 @@ export class Follower {
       this.#options.bodyRead(sequence, entry.bodyPosition, read.bytes.subarray(entry.bodyPosition))
     fold.offer(sequence, entry)
     return true
+  }
+
+  #isJustAsked(sequence: number): boolean {
+    const askedAt = this.#askedAt.get(sequence)
+    return askedAt !== undefined && this.#options.clock.monotonic() - askedAt < askAgainMs
   }
 
   async #decode(key: string, start: Buffer): Promise<DecodedEntry> {

@@ -16,6 +16,9 @@ const aheadMs = 50
 const hotMs = 15
 const hotForMs = 2_000
 const coldMs = 1_000
+/** Who begins to look is about to be left parts by those it won places from: for so long it looks this often, milliseconds. */
+const freshForMs = 1_000
+const freshMs = 50
 /** New writers are looked for this often, milliseconds. */
 const writersMs = 500
 /**
@@ -72,6 +75,7 @@ export class Lanes {
   #lastWriterAskedAt = Number.NEGATIVE_INFINITY
   #isAskingForWriter = false
   #isLooking = false
+  #freshUntil = Number.NEGATIVE_INFINITY
   #isClosed = false
 
   constructor(options: LanesOptions) {
@@ -83,7 +87,9 @@ export class Lanes {
 
   /** It may be wanted now: an entry of ours took effect. Looks now and then, until it is not wanted any more. */
   wake(): void {
-    if (!this.#isLooking) this.#lookOn()
+    if (this.#isLooking) return
+    this.#freshUntil = this.#options.clock.monotonic() + freshForMs
+    this.#lookOn()
   }
 
   #lookOn(): void {
@@ -170,7 +176,8 @@ export class Lanes {
       const isHot = now - lane.lastFoundAt < hotForMs
       if (isHot) this.#watch(writer, lane)
       else unwatch(lane)
-      if (!isHot && now - lane.lastAskedAt < (silenceMs > silentMs ? silentLookMs : coldMs)) continue
+      const coldForMs = silenceMs > silentMs ? silentLookMs : now < this.#freshUntil ? freshMs : coldMs
+      if (!isHot && now - lane.lastAskedAt < coldForMs) continue
       lane.lastAskedAt = now
       const ahead = Math.min(aheadMax, 1 + Math.ceil((lane.rate.perSecond(now) * aheadMs) / 1_000))
       this.#askNext(writer, lane, ahead)

@@ -120,10 +120,11 @@ export class Ledger implements Proposer {
       pollIntervalMs: settings.pollIntervalMs,
       isPutting: (sequence) => this.#committer.isPutting(sequence),
       isAwaited: () => this.isAwaited(),
+      isExpected: () => this.#committer.isInLane(),
       bodyRead: (sequence, position, body) => options.keepBytes({ writer: 0, number: sequence }, position, [body]),
       onFatal,
     })
-    const traffic = new Traffic(clock, writer)
+    const traffic = new Traffic(clock, writer, () => clock.monotonic() - this.#follower.tailAgeMs())
     this.#traffic = traffic
     const lanes = new Lanes({
       store,
@@ -154,6 +155,7 @@ export class Ledger implements Proposer {
       ledger: number,
       writer,
       onConflict: () => this.#follower.wake(),
+      onLeftInLane: () => this.#follower.expect(),
       onStored: (sequence, since) => {
         if (fold.next > sequence) this.#follower.confirmed(since)
       },

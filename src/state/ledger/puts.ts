@@ -16,6 +16,9 @@ export interface PutsOptions {
   pins?: Pins | undefined
 }
 
+/** A moving average is of so many puts, about. */
+const usualOf = 10
+
 /** The puts of one instance into ledger and lane: made until they are answered. Knows how long they take and whether they fail. */
 export class Puts {
   readonly #options: PutsOptions
@@ -23,6 +26,7 @@ export class Puts {
   #lastFailure = ''
   /** How long a put takes, milliseconds; a moving average. 0 until one was answered. */
   usualMs = 0
+  #answered = 0
 
   constructor(options: PutsOptions) {
     this.#options = options
@@ -38,7 +42,8 @@ export class Puts {
     if (outcome !== 'moot') {
       // Also when the place was taken: who always loses must learn that it competes.
       const ms = clock.monotonic() - since
-      this.usualMs = this.usualMs === 0 ? ms : this.usualMs + (ms - this.usualMs) * 0.1
+      this.#answered = Math.min(this.#answered + 1, usualOf)
+      this.usualMs += (ms - this.usualMs) / this.#answered
       this.#failingSince = undefined
       // Of one that is moot there may be an attempt under way.
       for (const piece of body) pins.unpin(piece)

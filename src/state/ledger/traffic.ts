@@ -9,6 +9,8 @@ const crowdedShare = 0.3
 const stillCrowdedShare = 0.15
 /** The share from which on others may find it crowded, and leave their parts in their lanes. */
 const busyShare = 0.12
+/** Who lost so many places in the last second need not wait for a share to tell: the collisions are there. */
+const lossesMin = 2
 /** They may have left them a while ago, milliseconds. */
 const busyForMs = 5_000
 
@@ -21,25 +23,43 @@ export class Traffic {
   readonly #writer: number
   readonly #others = new Rate()
   readonly #own = new Rate()
+  /** Places at which somebody else's entry was found when ours was put there. */
+  readonly #lost = new Rate()
   #busyAt = Number.NEGATIVE_INFINITY
   #isCrowded = false
   /** The writer of the last effective entry; 0 if there was none, or if it said good-bye. */
   sequencer = 0
+  readonly #tailConfirmedAt: () => number
   /** When its last entry was applied here. */
-  lastEntryAt = Number.NEGATIVE_INFINITY
+  #lastEntryAt = Number.NEGATIVE_INFINITY
 
-  constructor(clock: Clock, writer: number) {
+  /** `tailConfirmedAt`: when the look began that last found no further entry, by the monotonic clock. */
+  constructor(clock: Clock, writer: number, tailConfirmedAt: () => number) {
     this.#clock = clock
     this.#writer = writer
+    this.#tailConfirmedAt = tailConfirmedAt
+  }
+
+  /**
+   * For how long nobody has written, as far as this instance has looked, milliseconds: whoever did not come to look, since
+   * it was stopped or has much to do, knows nothing of the time since.
+   */
+  silenceMs(): number {
+    return Math.max(0, this.#tailConfirmedAt() - this.#lastEntryAt)
   }
 
   /** An effective entry was applied. */
   applied(writer: number): void {
     const now = this.#clock.monotonic()
     this.sequencer = writer
-    this.lastEntryAt = now
+    this.#lastEntryAt = now
     const rate = writer === this.#writer ? this.#own : this.#others
     rate.count(now)
+  }
+
+  /** A put of ours found its place taken. */
+  lostPlace(): void {
+    this.#lost.count(this.#clock.monotonic())
   }
 
   /** A writer said that it will write no more. */
@@ -53,13 +73,14 @@ export class Traffic {
 
   /**
    * Whether a put at the tail would likely lose its place to somebody else's: others keep the store busy with puts for
-   * much of the time. Never if the last entry is older than `quietMs`: whoever wrote may be gone.
+   * much of the time, or took our places. Never after a silence of more than `quietMs`: whoever wrote may be gone.
    */
   isCrowded(putMs: number, quietMs: number): boolean {
     const now = this.#clock.monotonic()
-    const isOthers = this.sequencer !== 0 && !this.isSequencer() && now - this.lastEntryAt <= quietMs
+    const isOthers = this.sequencer !== 0 && !this.isSequencer() && this.silenceMs() <= quietMs
     const share = (this.#others.perSecond(now) * putMs) / 1_000
-    this.#isCrowded = isOthers && share > (this.#isCrowded ? stillCrowdedShare : crowdedShare)
+    const isBeaten = this.#lost.perSecond(now) >= lossesMin
+    this.#isCrowded = isOthers && (isBeaten || share > (this.#isCrowded ? stillCrowdedShare : crowdedShare))
     return this.#isCrowded
   }
 
