@@ -103,3 +103,16 @@ test('who expects an entry looks for it as often as while others write, from the
   assert.ok(asked.length <= 11, `${asked.length} looks in 20 s`)
   void follower.close()
 })
+
+test('who has fallen behind catches up at once, however far ahead it looked before', async () => {
+  const { clock, fold, follower, write } = following({ isAwaited: () => true, isExpected: () => true })
+  // A look far beyond the tail, as one that catches up makes.
+  for (let sequence = 1; sequence <= 20; sequence++) void write(sequence)
+  void follower.confirmTail()
+  await clock.run(1_000)
+  for (let sequence = 21; sequence <= 40; sequence++) void write(sequence)
+  follower.start()
+  await clock.run(clock.monotonic() + 300)
+  assert.equal(fold.next, 41)
+  void follower.close()
+})

@@ -70,8 +70,6 @@ export class Follower {
   #lastLookAt = Number.NEGATIVE_INFINITY
   /** Looks that failed since the last one that did not. */
   #failures = 0
-  /** The highest place that was found empty. */
-  #lastMissing = 0
   /** When places were last asked for, if there is no answer yet. */
   readonly #askedAt = new Map<number, number>()
   /** Entries that others wrote. */
@@ -137,14 +135,19 @@ export class Follower {
       const found = await Promise.all(Array.from({ length: window }, (_, i) => this.#ask(first + i, mustKnow)))
       const missing = found.findIndex((isThere) => isThere !== true)
       if (missing < 0) {
-        // What was missing a moment ago is new: what comes after it is for the next look, unless this one fell behind.
-        if (!mustKnow && this.#isHot() && first + window - 1 <= this.#lastMissing) return
+        // Who was at the tail a moment ago finds what comes after at the next look; who was not has fallen behind.
+        if (!mustKnow && this.#isHot() && this.#wasAtTail()) return
         continue
       }
       // Whoever was acknowledged before the look stands before the place that was still empty then.
       if (found[missing] === false) this.confirmed(since)
       return
     }
+  }
+
+  #wasAtTail(): boolean {
+    const { pollIntervalMs, store } = this.#options
+    return this.tailAgeMs() <= 2 * pollIntervalMs + lookMs[store.kind]
   }
 
   /** As many entries as others will have written since the last look, going by what they wrote lately, and at least one. */
@@ -244,10 +247,7 @@ export class Follower {
     const read = await store.get(key, { position: 0, length: firstReadBytes }).finally(() => {
       if (this.#askedAt.get(sequence) === askedAt) this.#askedAt.delete(sequence)
     })
-    if (read === undefined) {
-      this.#lastMissing = Math.max(this.#lastMissing, sequence)
-      return false
-    }
+    if (read === undefined) return false
     if (fold.has(sequence)) return true
     const entry = await this.#decode(key, read.bytes)
     const now = this.#options.clock.monotonic()
