@@ -264,7 +264,7 @@ export const ledgerMutations: readonly Mutation[] = [
   {
     name: 'accept a commit of an old generation',
     worlds: ['groups', 'fellowship'],
-    seeds: 50,
+    seeds: 200,
     edits: [
       {
         file: 'state/views/offsets.js',

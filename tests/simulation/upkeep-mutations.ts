@@ -5,7 +5,7 @@ export const upkeepMutations: readonly Mutation[] = [
   {
     name: 'trim as soon as a snapshot covers it, without a grace',
     worlds: ['upkeep'],
-    seeds: 40,
+    seeds: 120,
     edits: [
       {
         file: 'state/log/collector.js',
