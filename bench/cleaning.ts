@@ -1,6 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -14,8 +12,8 @@ import { encodeBatch } from '../src/protocol/records/record.js'
 import { cleaningPartitions, cleaningTopic, makeCleaningStore } from './cleaning-store.js'
 import type { LoopMessage, LoopSummary } from './loop-probe.js'
 import { machine } from './machine.js'
-import { gatewayProgram } from './servers/gateway.js'
-import { endingWithUs, freePort, outputOf, untilAnswering } from './servers/server.js'
+import { type Gateway, gatewayProgram, startGateway } from './servers/gateway.js'
+import { quantile } from './tables.js'
 import { measured } from './usage.js'
 
 const usage = `node dist/bench/cleaning.js [options]
@@ -111,70 +109,46 @@ function* programs(): Generator<[string, string]> {
 }
 
 async function run(data: string, program: string, quietMs: number): Promise<{ cleaning: Figures; quiet: Figures }> {
-  const folder = mkdtempSync(`${tmpdir()}/heraclitus-bench-cleaning-`)
-  mkdirSync(`${folder}/data`)
-  cpSync(data, `${folder}/data`, { recursive: true })
-  const port = await freePort()
-  const child = spawn(process.execPath, ['--import', probe, program], {
-    cwd: folder, // so that nobody's config.toml is read
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: {
-      ...process.env,
-      HERACLITUS_KAFKA_HOST: '127.0.0.1',
-      HERACLITUS_KAFKA_PORT: String(port),
-      HERACLITUS_METRICS_HOST: '127.0.0.1',
-      HERACLITUS_METRICS_PORT: '0',
-      HERACLITUS_STORAGE_URL: `file:${folder}/data`,
-      HERACLITUS_STORAGE_FSYNC: 'false',
-      HERACLITUS_LOG_LEVEL: 'debug',
-      // Begins once the client is ready.
-      HERACLITUS_STORAGE_COMPACT_INTERVAL_MS: '1000',
-    },
-  })
-  const stop = endingWithUs(child, () => rmSync(folder, { recursive: true, force: true }))
+  const environment = {
+    HERACLITUS_LOG_LEVEL: 'debug',
+    // Begins once the client is ready.
+    HERACLITUS_STORAGE_COMPACT_INTERVAL_MS: '1000',
+  }
+  const gateway = await startGateway({ durability: 'page cache', preload: probe, data, program, environment })
+  const { child } = gateway
   try {
-    const output = outputOf(child)
     let cleaned = 0
     const done = new Promise<void>((resolve, reject) => {
-      child.once('exit', () => reject(new Error(`the gateway ended\n${output()}`)))
+      child.once('exit', () => reject(new Error('the gateway ended')))
       child.stderr?.on('data', (chunk: Buffer) => {
         // Its lines are short, and come whole.
         cleaned += chunk.toString().split(`"topic":"${cleaningTopic}"`).length - 1
         if (cleaned >= cleaningPartitions) resolve()
       })
     })
-    await untilAnswering(child, port, output)
-    const connection = await openConnection({ host: '127.0.0.1', port, clock: systemClock })
+    const [host = '', port] = gateway.bootstrap.split(':')
+    const connection = await openConnection({ host, port: Number(port), clock: systemClock })
     const topicId = await createTopic(connection)
     // What is done for the first time takes longer.
     for (let time = 0; time < warmUps; time++) await produce(connection, topicId)
-    const cleaning = await watch(child, connection, topicId, done)
-    const quiet = await watch(child, connection, topicId, sleep(quietMs))
+    const cleaning = await watch(gateway, connection, topicId, done)
+    const quiet = await watch(gateway, connection, topicId, sleep(quietMs))
     connection.close()
     return { cleaning, quiet }
   } finally {
     child.removeAllListeners('exit')
-    await stop()
+    await gateway.stop()
   }
 }
 
 /** Produces, and looks, until something is over. */
-async function watch(
-  child: ChildProcess,
-  connection: Connection,
-  topicId: string,
-  over: Promise<void>,
-): Promise<Figures> {
-  const period = async () => {
-    const answered = once(child, 'message')
-    child.send({ loop: 'period' } satisfies LoopMessage)
-    return (await answered)[0] as LoopSummary
-  }
+async function watch(gateway: Gateway, connection: Connection, topicId: string, over: Promise<void>): Promise<Figures> {
+  const period = () => gateway.tell({ loop: 'period' } satisfies LoopMessage) as Promise<LoopSummary>
   await period()
   let isOver = false
   const latencies: number[] = []
   const begun = performance.now()
-  const { cpuSeconds, rssMib } = await measured(child.pid ?? 0, async () => {
+  const { cpuSeconds, rssMib } = await measured(gateway.pid, async () => {
     const underWay: Promise<void>[] = []
     const end = over.finally(() => {
       isOver = true
@@ -191,13 +165,12 @@ async function watch(
   const seconds = (performance.now() - begun) / 1_000
   const loop = await period()
   latencies.sort((a, b) => a - b)
-  const at = (share: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0
   return {
     seconds,
     loop,
-    produceP50: at(0.5),
-    produceP99: at(0.99),
-    produceMax: at(1),
+    produceP50: quantile(latencies, 0.5),
+    produceP99: quantile(latencies, 0.99),
+    produceMax: quantile(latencies, 1),
     cpuSeconds,
     rssMib,
   }

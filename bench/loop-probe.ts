@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { quantile } from './tables.js'
 
 // Loaded into a gateway before its own code (`--import`): every few milliseconds it looks how late the event loop is, and
 // how long its thread was on a CPU since the last look, or waited for one.
@@ -47,8 +48,8 @@ setTimeout(look, everyMs).unref()
 
 function spreadOf(found: number[]): Spread {
   found.sort((a, b) => a - b)
-  const at = (share: number) => found[Math.min(found.length - 1, Math.floor(found.length * share))] ?? 0
-  return { p99: at(0.99), p999: at(0.999), max: at(1), late: found.filter((ms) => ms > lateMs).length }
+  const late = found.filter((ms) => ms > lateMs).length
+  return { p99: quantile(found, 0.99), p999: quantile(found, 0.999), max: quantile(found, 1), late }
 }
 
 process.on('message', (message) => {

@@ -12,7 +12,7 @@ import { runRounds, type Side } from './rounds.js'
 import { scenarios } from './scenarios/all.js'
 import { lineOfRun } from './scenarios/report.js'
 import { runScenario } from './scenarios/run.js'
-import { type Gateway, startGateway } from './servers/gateway.js'
+import { type Gateway, profiled, startGateway } from './servers/gateway.js'
 import { kafkaJars, startKafka } from './servers/kafka.js'
 import { type Durability, runningServer, type Server } from './servers/server.js'
 import { shortMs, shortSummary } from './short.js'
@@ -206,9 +206,9 @@ class Gateways {
     if (ours) return { server: runningServer(ours.bootstrap, ours.pid), around: undefined }
     let running = this.#running.get(durability)
     if (running === undefined) {
-      const isProfiled = profileFolder !== undefined
-      const gateway = await startGateway({ durability, ...folderOf(this.#options), isProfiled })
-      running = { gateway, around: isProfiled ? profiling(gateway, profileFolder, print) : undefined }
+      const preload = profileFolder === undefined ? undefined : profiled
+      const gateway = await startGateway({ durability, ...folderOf(this.#options), preload })
+      running = { gateway, around: profileFolder === undefined ? undefined : profiling(gateway, profileFolder, print) }
       this.#running.set(durability, running)
     }
     return { server: running.gateway, around: running.around }

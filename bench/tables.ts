@@ -18,6 +18,11 @@ export function median(values: readonly number[]): number | undefined {
   return low === undefined || high === undefined ? undefined : (low + high) / 2
 }
 
+/** What so large a share of the values is not above; 0 of nothing. They are in ascending order. */
+export function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+}
+
 /** A number with three digits or so. */
 export function show(value: number | undefined): string {
   if (value === undefined) return '–'

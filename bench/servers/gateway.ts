@@ -1,16 +1,17 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
+import { cp, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { answeringServer, type Durability, freePort, type Server } from './server.js'
 
-/** A gateway process; with `isProfiled`, one that takes CPU profiles of itself when told to. */
+/** A gateway process. */
 export interface Gateway extends Server {
+  readonly child: ChildProcess
   /** Where it tells its metrics. */
   readonly metricsUrl: string
-  /** Tells the preloaded `profiled.js` something and waits for its answer. */
+  /** Tells the preloaded module something and waits for its answer. */
   tell(message: object): Promise<unknown>
 }
 
@@ -18,25 +19,32 @@ export interface GatewayOptions {
   durability: Durability
   /** Where its storage goes, in a folder of its own. */
   folder?: string
-  isProfiled?: boolean
+  /** A module that is loaded before the gateway's own code, and may be told something. */
+  preload?: string | undefined
+  /** What it starts on, copied: the folder of a store that was made before. */
+  data?: string
+  /** Another build's, in the place of this one's. */
+  program?: string
   /** Further settings and variables; they win. */
   environment?: Readonly<Record<string, string>>
 }
 
 /** What starts a gateway of this build. */
 export const gatewayProgram = fileURLToPath(new URL('../../src/cli/heraclitus.js', import.meta.url))
-const profiled = new URL('../profiled.js', import.meta.url).href
+/** To be preloaded: takes CPU profiles of the gateway when told to. */
+export const profiled = new URL('../profiled.js', import.meta.url).href
 
-/** Starts this build's gateway on an empty directory and waits until it answers. */
+/** Starts a gateway on a directory of its own, empty unless there is data, and waits until it answers. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { durability, folder = tmpdir(), isProfiled, environment } = options
+  const { durability, folder = tmpdir(), preload, data, program = gatewayProgram, environment } = options
   const storage = await mkdtemp(join(folder, 'heraclitus-bench-gateway-'))
+  if (data !== undefined) await cp(data, `${storage}/data`, { recursive: true })
   const [port, metricsPort] = [await freePort(), await freePort()]
   const { HERACLITUS_CONFIG: _, ...inherited } = process.env
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [...(isProfiled ? ['--import', profiled] : []), gatewayProgram], {
+  const child = spawn(process.execPath, [...(preload === undefined ? [] : ['--import', preload]), program], {
     cwd: storage, // so that nobody's config.toml is read
-    stdio: ['ignore', 'pipe', 'pipe', ...(isProfiled ? (['ipc'] as const) : [])],
+    stdio: ['ignore', 'pipe', 'pipe', ...(preload === undefined ? [] : (['ipc'] as const))],
     env: {
       ...inherited,
       HERACLITUS_KAFKA_HOST: '127.0.0.1',
@@ -53,6 +61,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const server = await answeringServer(child, port, startedAt, remove)
   return {
     ...server,
+    child,
     metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
     tell: (message) =>
       new Promise((resolve, reject) => {

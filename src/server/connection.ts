@@ -271,7 +271,7 @@ export class Connection implements BudgetWaiter, Receiver {
       requestBytes: exchange.requestBytes,
       responseBytes,
     })
-    // A request that failed may be in use where it failed.
+    // Whoever still uses it, as an append that takes longer than its request may, has pinned it.
     if (exchange.route.handler.keepsNothing) this.#services.frames.unpin(exchange.frame)
     this.#done(exchange)
   }

@@ -54,7 +54,7 @@ test('frames come out as they went in, however the stream is cut', () => {
   )
 })
 
-test('a frame that lies whole in a chunk is a view of it, any other has a buffer of its size', () => {
+test('a frame that lies whole in a chunk is a view of it, any other has a buffer of its own, of its size', () => {
   const reader = new FrameReader(new RequestBudget(budgetBytes), memory)
   const chunk = framed(Buffer.from('abc'))
   reader.push(chunk)
@@ -66,6 +66,7 @@ test('a frame that lies whole in a chunk is a view of it, any other has a buffer
   reader.push(large.subarray(100))
   const frame = reader.next(10_000)
   assert.ok(frame)
+  assert.equal(frame.length, 5000)
   assert.equal(frame.byteOffset, 0)
   // It is pinned once.
   const { idleBytes } = memory

@@ -81,10 +81,10 @@ const abandonMs = 1_000
  * LedgerCountError if it has another number of ledgers than the settings say.
  */
 export async function openCluster(options: ClusterOptions): Promise<OpenCluster> {
-  const { clock, random, settings } = options
+  const { clock, random, settings, pins = noPins } = options
   const stores = byPurpose(options.store, clock, options.purposeObserver ?? noPurposeObserver)
   const { clusterId, ledgers: count } = await openIdentity(stores.ledger, random, settings.ledgers)
-  const shared = { waiting: new WaitingBytes(settings.waitingBytesMax), turns: upkeepTurns() }
+  const shared = { waiting: new WaitingBytes(settings.waitingBytesMax), turns: upkeepTurns(), pins }
   const failed = new AbortController()
   const onFatal = (error: Error) => {
     // If one ledger can't go on, the others will soon say so too.
@@ -107,7 +107,7 @@ export async function openCluster(options: ClusterOptions): Promise<OpenCluster>
   let isClosed = false
   return {
     ...cluster,
-    logs: pinnedAppends(cluster.logs, options.pins ?? noPins),
+    logs: pinnedAppends(cluster.logs, pins),
     unhealthy: () => (isClosed ? 'this instance is shutting down' : cluster.unhealthy()),
     async close() {
       if (isClosed) return

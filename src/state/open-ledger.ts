@@ -1,4 +1,4 @@
-import { noPins } from '../base/pinned-memory.js'
+import type { Pins } from '../base/pinned-memory.js'
 import { leases } from './groups/leases.js'
 import { pipelineOffsets } from './groups/pipeline-offsets.js'
 import { Ledger } from './ledger/ledger.js'
@@ -22,6 +22,7 @@ export interface OpenLedgerOptions extends ClusterOptions {
   /** What the ledgers of this process share: they are as many as the cluster has, its memory is not. */
   waiting: WaitingBytes
   turns: UpkeepTurns
+  pins: Pins
 }
 
 /** Puts that fail, or a tail that is not seen, for longer than this make an instance unfit, milliseconds. */
@@ -32,7 +33,7 @@ export type OpenLedger = Awaited<ReturnType<typeof openLedger>>
 
 /** @throws StoreError, CorruptObjectError, UnavailableError if the store can't be read, written or understood. */
 export async function openLedger(options: OpenLedgerOptions) {
-  const { stores, number, ledgers, settings, clock, random, waiting, pins = noPins } = options
+  const { stores, number, ledgers, settings, clock, random, waiting, pins } = options
   const observers = { ...options, ...options.observersOf?.(number) }
   const log = ledgers === 1 ? options.log : options.log.child({ ledger: number })
   const bytes = new LogBytes({

@@ -11,12 +11,11 @@ const require = createRequire(import.meta.url)
  * The checksum of record batches: CRC-32C (Castagnoli), by the native package where it has a binary. Loaded by the first
  * who asks for one; a start does not.
  */
-export let crc32c: Crc32c = (bytes, previous) => {
-  found ??= nativeCrc32c() ?? scriptCrc32c()
-  crc32c = found
-  return found(bytes, previous)
+export const crc32c: Crc32c = (bytes, previous) => {
+  loaded ??= nativeCrc32c() ?? scriptCrc32c()
+  return loaded(bytes, previous)
 }
-let found: Crc32c | undefined
+let loaded: Crc32c | undefined
 
 /** CRC-32C of pieces, as if they were one buffer. Unsigned. */
 export function crc32cOf(pieces: readonly Uint8Array[]): number {

@@ -39,7 +39,7 @@ export interface CommitterOptions extends CommitterSettings {
   observer: LedgerObserver
   /** Counts with those of the process's other ledgers. */
   waiting: WaitingBytes
-  pins: Pins | undefined
+  pins: Pins
   ledger: number
   writer: number
   /** Somebody else has a place that we wanted: it is to be read. */

@@ -112,10 +112,10 @@ function parse(bytes: Buffer, url: string): ClusterIdentity {
 
 /**
  * Claims a writer number that nobody had before: the smallest that is above all that are taken, and above `known`, the
- * highest that has written. A claim of unknown outcome is made again: one that took effect is known by its bytes. To take the
- * next number instead would use up hundreds while the store is not reached, and each has a lane that others look at.
- * Claims are deleted, but for the highest: `store` must be fenced, so that whoever looked
- * before a number was taken does not find it free after its claim was deleted (docs/decisions/0004-forgetting-writers.md).
+ * highest that has written. A claim of unknown outcome is made again: one that took effect is known by its bytes. To take
+ * the next number instead would use up hundreds while the store is not reached, and each has a lane that others look at.
+ * Claims are deleted, but for the highest: `store` must be fenced, so that whoever looked before a number was taken does
+ * not find it free after its claim was deleted (docs/decisions/0004-forgetting-writers.md).
  */
 export async function claimWriter(store: ObjectStore, ledger: number, random: Random, known: number): Promise<number> {
   let last = known

@@ -49,7 +49,7 @@ export interface LedgerOptions {
   settings: LedgerSettings
   waiting: WaitingBytes
   /** Who uses the memory of what is appended. */
-  pins?: Pins
+  pins: Pins
   /** Takes record bytes that this instance has in memory anyway: just written, or read with an entry's head. */
   keepBytes(object: ObjectRef, position: number, pieces: readonly Buffer[]): void
   /** So many bytes of records in that object were ordered. */

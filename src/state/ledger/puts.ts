@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.js'
 import type { StoreError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
-import { noPins, type Pins } from '../../base/pinned-memory.js'
+import type { Pins } from '../../base/pinned-memory.js'
 import type { Random } from '../../base/random.js'
 import type { ObjectStore, PutOutcome } from '../store/object-store.js'
 import { putUntilAnswered } from './insistent-put.js'
@@ -13,7 +13,7 @@ export interface PutsOptions {
   random: Random
   log: Log
   observer: LedgerObserver
-  pins?: Pins | undefined
+  pins: Pins
 }
 
 /** A moving average is of so many puts, about. */
@@ -34,7 +34,7 @@ export class Puts {
 
   /** Puts those bytes until the store says what stands there, or nobody needs to know any more. */
   async put(key: string, body: readonly Buffer[], isMoot: () => boolean): Promise<PutOutcome | 'moot'> {
-    const { store, clock, random, log, pins = noPins } = this.#options
+    const { store, clock, random, log, pins } = this.#options
     for (const piece of body) pins.pin(piece)
     const onFailure = (error: StoreError) => this.#failed(error)
     const since = clock.monotonic()
