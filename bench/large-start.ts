@@ -10,7 +10,7 @@ import { type Connection, openConnection } from '../src/cli/client/connection.js
 import { Metadata } from '../src/protocol/messages/metadata.js'
 import { Produce } from '../src/protocol/messages/produce.js'
 import { encodeBatch } from '../src/protocol/records/record.js'
-import { openStore } from '../src/state/store/open.js'
+import { directoryStore } from '../src/state/store/directory.js'
 import { startS3Server } from '../tests/integration/s3-server.js'
 import { makeLargeStore, topicCount, topicOf } from './large-store.js'
 import { machine } from './machine.js'
@@ -68,29 +68,36 @@ async function main(): Promise<void> {
   const folder = values.keep ?? mkdtempSync(`${values.folder}/heraclitus-bench-start-`)
   const data = `${folder}/data`
   try {
-    if (!existsSync(data)) await make(data, { entries, partitions, tail })
+    const objects = `${folder}/objects`
+    if (!existsSync(data)) await make(data, true, { entries, partitions, tail })
+    if (!values['no-s3'] && !existsSync(objects)) await make(objects, false, { entries, partitions, tail })
     for (const [name, value] of machine(values.folder)) print(`${name}: ${value}`)
     print(`${entries} entries, ${partitions} partitions, none compacted or deleted, ${tail} entries after the snapshot`)
     print('milliseconds from the start of the process to its first answer, MiB of resident memory')
     print('store                    ApiVersions  Metadata   Produce    RSS   peak  CPU s  load')
     await startOn('directory', (name) => `file:${folder}/${name}`, {}, times)
-    if (!values['no-s3']) await startOnS3(data, times)
+    if (!values['no-s3']) await startOnS3(objects, times)
   } finally {
     if (values.keep === undefined) rmSync(folder, { recursive: true, force: true })
   }
 }
 
-async function make(data: string, options: { entries: number; partitions: number; tail: number }): Promise<void> {
+/** `journals`: as a directory store keeps entries; otherwise as files, as the S3 server does. */
+async function make(
+  path: string,
+  journals: boolean,
+  options: { entries: number; partitions: number; tail: number },
+): Promise<void> {
   const surroundings = { clock: systemClock, random: systemRandom, log: createLog('warn') }
-  const store = await openStore(`file:${data}`, { ...surroundings, fsync: false })
+  const store = await directoryStore({ path, ...surroundings, fsync: false, journals })
   const begun = performance.now()
   const onProgress = (made: number) => note(`${made} entries in ${((performance.now() - begun) / 1_000).toFixed(0)} s`)
-  const { snapshotBytes } = await makeLargeStore({ store, folder: data, ...options, onProgress })
+  const { snapshotBytes } = await makeLargeStore({ store, ...options, onProgress })
   note(`a snapshot of ${mib(snapshotBytes)} MiB`)
   await store.close()
 }
 
-async function startOnS3(data: string, times: number): Promise<void> {
+async function startOnS3(objects: string, times: number): Promise<void> {
   const server = await startS3Server()
   if (server.skip !== undefined) {
     print(server.skip)
@@ -98,11 +105,11 @@ async function startOnS3(data: string, times: number): Promise<void> {
   }
   // The server keeps objects as files of the same names.
   const served = `${server.folder}/${server.bucket}/data`
-  renameSync(data, served)
+  renameSync(objects, served)
   try {
     await startOn('bucket', (name) => `s3://${server.bucket}/${name}`, server.environment, times)
   } finally {
-    renameSync(served, data)
+    renameSync(served, objects)
     await server.stop()
   }
 }

@@ -1,11 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { systemClock } from '../src/base/clock.js'
 import { systemRandom } from '../src/base/random.js'
 import { encodeBatch } from '../src/protocol/records/record.js'
 import { encodeHead, type Part } from '../src/state/ledger/entry.js'
 import { Fold } from '../src/state/ledger/fold.js'
 import { claimWriter, openIdentity } from '../src/state/ledger/identity.js'
-import { entriesFolder, entryKey } from '../src/state/ledger/keys.js'
+import { entryKey } from '../src/state/ledger/keys.js'
 import { noLedgerObserver } from '../src/state/ledger/observer.js'
 import { buildPart, type Proposal } from '../src/state/ledger/part-builder.js'
 import { storeSnapshot } from '../src/state/ledger/snapshot.js'
@@ -14,9 +13,7 @@ import type { ObjectStore } from '../src/state/store/object-store.js'
 import { emptyState } from '../src/state/views/state.js'
 
 export interface LargeStoreOptions {
-  /** The store, and the folder that its objects are files in. */
   store: ObjectStore
-  folder: string
   entries: number
   partitions: number
   /** Entries after the newest snapshot. */
@@ -34,13 +31,12 @@ export const topicOf = (topic: number) => `topic-${topic}`
 /**
  * Makes a store with a long history: one entry after the other, each with a batch of one record for one partition, as
  * a gateway's committer makes and folds them, and a snapshot of what they come to. Nothing is compacted, nothing trimmed:
- * every entry is still referred to, and still there. Entries are written as plain files: through the store it would take an hour.
+ * every entry is still referred to, and still there.
  */
 export async function makeLargeStore(options: LargeStoreOptions): Promise<{ snapshotBytes: number }> {
-  const { store, folder, entries, partitions, tail, onProgress } = options
+  const { store, entries, partitions, tail, onProgress } = options
   await openIdentity(store, systemRandom, undefined)
   const writer = await claimWriter(store, ledger, systemRandom, 0)
-  mkdirSync(`${folder}/${entriesFolder(ledger)}`, { recursive: true })
   const listener = { partApplied() {}, entryApplied() {} }
   const fold = new Fold(emptyState(), 1, { listener, observer: noLedgerObserver, writer })
   const timestampMs = systemClock.now()
@@ -49,15 +45,17 @@ export async function makeLargeStore(options: LargeStoreOptions): Promise<{ snap
   })
   const numbers = { recordCount: 1, maxTimestampMs: timestampMs, producerId: -1, producerEpoch: -1, baseSequence: -1 }
 
-  const write = (proposals: Proposal[]) => {
+  const write = async (proposals: Proposal[]) => {
     const sequence = fold.next
     const { commands, body, bodyLength } = buildPart(proposals)
     const part: Part = { writer, index: sequence, timeMs: timestampMs, commands, bodyLength, lanePosition: 0 }
     const head = encodeHead(writer, [part])
-    writeFileSync(`${folder}/${entryKey(ledger, sequence)}`, Buffer.concat([head, ...body]))
+    await store.putIfAbsent(entryKey(ledger, sequence), [head, ...body])
+    // A store has things to tidy up in between.
+    if (sequence % 100 === 0) await systemClock.sleep(0)
     fold.offer(sequence, { writer, parts: [part], bodyPosition: head.length })
   }
-  write(
+  await write(
     Array.from({ length: topicCount }, (_, topic): Proposal => {
       const command = { name: topicOf(topic), id: idOf(topic), partitionCount: partitions / topicCount, configs: [] }
       return { kind: 'command', name: 'createTopic', command, resolve: errorless, reject: errorless }
@@ -68,7 +66,7 @@ export async function makeLargeStore(options: LargeStoreOptions): Promise<{ snap
     const partition = fold.next % partitions
     const append = { topicId: idOf(partition % topicCount), partition: Math.floor(partition / topicCount), batch }
     const request = { outcomes: [], missing: 1, resolve: errorless, reject: errorless }
-    write([{ kind: 'append', batch: append, numbers, request, slot: 0 }])
+    await write([{ kind: 'append', batch: append, numbers, request, slot: 0 }])
     if (fold.next % 50_000 === 0) onProgress(fold.next)
     if (fold.next !== entries - tail + 1) continue
     const { pieces, bytes } = await encodeSnapshot(fold.state, fold.next - 1, systemClock)

@@ -70,14 +70,19 @@ for (const size of sizes) {
     )
   }
 }
-for (const fsync of [false, true]) {
-  const store = await openStore(`file:${folder}/fsync-${fsync}`, { ...surroundings, fsync })
-  await measureStore(`fsync ${fsync ? 'on ' : 'off'}`, store, count)
-  await store.close()
-}
+// A ledger's entries are records of a journal, all else is files.
+for (const fsync of [false, true])
+  for (const [kind, place] of [
+    ['file', 'files'],
+    ['entry', 'ledger/0'],
+  ] as const) {
+    const store = await openStore(`file:${folder}/${kind}-fsync-${fsync}`, { ...surroundings, fsync })
+    await measureStore(`fsync ${fsync ? 'on ' : 'off'} ${kind}`, store, place, count)
+    await store.close()
+  }
 if (values.s3 !== undefined) {
   const store = await openStore(`${values.s3}/bench-${Date.now()}`, surroundings)
-  await measureStore('S3', store, Math.min(count, 300))
+  await measureStore('S3', store, 'ledger/0', Math.min(count, 300))
   await store.close()
 }
 
@@ -85,20 +90,25 @@ function countOf(size: number): number {
   return Math.min(count, bytesMax / size)
 }
 
-async function measureStore(name: string, store: ObjectStore, requests: number): Promise<void> {
+async function measureStore(name: string, store: ObjectStore, place: string, requests: number): Promise<void> {
+  let next = 1
+  const key = (number: number) => `${place}/${String(number).padStart(20, '0')}`
+  const put = (bytes: Buffer[]) => store.putIfAbsent(key(next++), bytes)
+  let large = 0
   for (const size of sizes) {
     const pieces = body(size)
-    const key = (i: number) => `put/${size}/${String(i).padStart(20, '0')}`
     const some = Math.min(requests, countOf(size))
-    await measure(`${name} put ${bytesText(size)}`, some, (i) => store.putIfAbsent(key(i), pieces))
-    await measure(`${name} get ${bytesText(size)}`, some, (i) => store.get(key(i)))
+    const first = next
+    if (size === 1 << 20) large = first
+    await measure(`${name} put ${bytesText(size)}`, some, () => put(pieces))
+    await measure(`${name} get ${bytesText(size)}`, some, (i) => store.get(key(first + i)))
   }
   const range = { position: 1_000, length: 2_000 }
-  await measure(`${name} get 2 kB of 1 MiB`, requests, () => store.get(`put/${1 << 20}/${'0'.repeat(20)}`, range))
-  await measure(`${name} get missing`, requests, (i) => store.get(`put/100/missing-${i}`))
-  await measure(`${name} put existing`, requests, () => store.putIfAbsent(`put/100/${'0'.repeat(20)}`, body(100)))
-  await measure(`${name} 8 puts of 4 KiB at once`, Math.ceil(requests / 8), (i) =>
-    Promise.all(Array.from({ length: 8 }, (_, n) => store.putIfAbsent(`many/${i}-${n}`, body(4_096)))),
+  await measure(`${name} get 2 kB of 1 MiB`, requests, () => store.get(key(large), range))
+  await measure(`${name} get missing`, requests, (i) => store.get(key(next + 1 + i)))
+  await measure(`${name} put existing`, requests, () => store.putIfAbsent(key(1), body(100)))
+  await measure(`${name} 8 puts of 4 KiB at once`, Math.ceil(requests / 8), () =>
+    Promise.all(Array.from({ length: 8 }, () => put(body(4_096)))),
   )
 }
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
+import { RecordKind, recordHeaderBytes } from '../../src/state/store/journal/record.js'
 import { externalBootstrap, type Gateway, startGateway } from './gateway.js'
 import { ledger } from './ledger-command.js'
 import { storages } from './storages.js'
@@ -180,13 +181,13 @@ for (const kind of storages)
           await rm(`${directory}/${segment}`)
           await writeFile(`${directory}/${segment}`, bytes)
         }
-        await truncate(`${directory}/ledger/0/${(await readdir(`${directory}/ledger/0`)).sort().at(-1)}`, 20)
+        await damageLastEntry(`${directory}/journal/ledger/0`)
         const { code, out, err } = await ledger(['verify', '--storage', storage])
         assert.equal(code, 1, err)
         const damages = out.split('\n').filter((line) => line.startsWith('CORRUPT'))
         assert.match(out, /^DAMAGED: \d+ found$/m)
         assert.ok(
-          damages.some((line) => /ledger\/0\/\d{20}: .*ends inside its header/.test(line)),
+          damages.some((line) => /ledger\/0\/\d{20}: .*is not what was written/.test(line)),
           out,
         )
         const inSegments = damages.filter((line) => segments.some((segment) => line.startsWith(`CORRUPT ${segment}: `)))
@@ -195,3 +196,15 @@ for (const kind of storages)
           assert.match(line, /checksum .* is wrong \(topic orders, partition \d, offsets \d+ to/)
       })
   })
+
+/** Changes a byte of the last object in the last file of a journal. */
+async function damageLastEntry(folder: string): Promise<void> {
+  const [last] = (await readdir(folder)).filter((name) => name.endsWith('.journal')).sort((a, b) => (a < b ? 1 : -1))
+  const bytes = await readFile(`${folder}/${last}`)
+  const mark = bytes.subarray(8, 16)
+  let record = bytes.lastIndexOf(mark)
+  while (bytes[record + 8] !== RecordKind.object) record = bytes.lastIndexOf(mark, record - 1)
+  const at = record + recordHeaderBytes + 10
+  bytes[at] = (bytes[at] as number) ^ 1
+  await writeFile(`${folder}/${last}`, bytes)
+}

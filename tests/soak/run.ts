@@ -1,7 +1,13 @@
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '../../src/base/clock.js'
+import { silentLog } from '../../src/base/log.js'
+import { systemRandom } from '../../src/base/random.js'
+import { directoryStore } from '../../src/state/store/directory.js'
+import type { ListedObject } from '../../src/state/store/object-store.js'
 import { eventually } from '../integration/clients/driver.js'
 import { Cast, topics } from './cast.js'
 import { Cluster } from './cluster.js'
@@ -76,7 +82,7 @@ export async function runSoak(options: SoakOptions, say: (text: string) => void)
     await store.stop()
   }
   const violations = complaints.lines()
-  const figures = cast === undefined ? [] : figuresOf(options, cast, cluster, store, complaints, folder)
+  const figures = cast === undefined ? [] : await figuresOf(options, cast, cluster, store, complaints, folder)
   writeFileSync(join(folder, 'figures.json'), JSON.stringify({ options, figures, violations }, null, 2))
   if (violations.length === 0 && !options.keep) rmSync(folder, { recursive: true, force: true })
   return { figures, violations, folder }
@@ -112,17 +118,17 @@ async function settle(
   note(await cluster.verify())
 }
 
-function figuresOf(
+async function figuresOf(
   options: SoakOptions,
   cast: Cast,
   cluster: Cluster,
   store: SoakStore,
   complaints: Complaints,
   folder: string,
-): [string, string | number][] {
+): Promise<[string, string | number][]> {
   const { acknowledged, read, repeated, commits, generations } = cast.counts
   const { latencies } = cast
-  const { objects, bytes, lastEntry } = contentOf(join(folder, 'store'))
+  const { objects, bytes, lastEntry } = await contentOf(options.store, join(folder, 'store'))
   return [
     ['seed', options.seed],
     ['minutes', options.minutes],
@@ -154,19 +160,35 @@ function figuresOf(
   ]
 }
 
-/** What lies below a folder: files by kind of object, their bytes, and how many entries the ledger has ever had. */
-function contentOf(folder: string): { objects: Map<string, number>; bytes: number; lastEntry: number } {
+/** What a store holds: objects by their kind, their bytes, and how many entries the ledger has ever had. */
+async function contentOf(
+  kind: StoreKind,
+  folder: string,
+): Promise<{ objects: Map<string, number>; bytes: number; lastEntry: number }> {
   const objects = new Map<string, number>()
   let bytes = 0
   let lastEntry = 0
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name)
-    // Also what the S3 server keeps for itself, but that is next to nothing.
-    if (!entry.isFile()) continue
-    const kind = /(ledger|lanes|segments|snapshots|writers)\//.exec(path.slice(folder.length))?.[1] ?? 'other'
-    objects.set(kind, (objects.get(kind) ?? 0) + 1)
-    bytes += statSync(path).size
-    if (kind === 'ledger') lastEntry = Math.max(lastEntry, Number(entry.name))
+  for await (const { key, size } of kind === 'file' ? objectsIn(folder) : filesBelow(folder)) {
+    const of = /(?:^|\/)(ledger|lanes|segments|snapshots|writers)\//.exec(key)?.[1] ?? 'other'
+    objects.set(of, (objects.get(of) ?? 0) + 1)
+    bytes += size
+    if (of === 'ledger') lastEntry = Math.max(lastEntry, Number(key.slice(key.lastIndexOf('/') + 1)))
   }
   return { objects, bytes, lastEntry }
+}
+
+/** The objects of a directory store. */
+async function* objectsIn(path: string): AsyncGenerator<ListedObject> {
+  const surroundings = { clock: systemClock, random: systemRandom, log: silentLog() }
+  const store = await directoryStore({ path, readOnly: true, ...surroundings })
+  yield* store.list('')
+  await store.close()
+}
+
+/** What an S3 server keeps: also for itself, but that is next to nothing. */
+async function* filesBelow(folder: string): AsyncGenerator<ListedObject> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isFile()) yield { key: path.slice(folder.length + 1), size: (await stat(path)).size }
+  }
 }

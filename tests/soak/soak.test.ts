@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { storages } from '../integration/storages.js'
@@ -29,15 +29,21 @@ describe('a short soak', { skip, concurrency: false }, () => {
 const soak = (options: Pick<SoakOptions, 'seed' | 'store' | 'minutes' | 'sabotage' | 'env'>) =>
   runSoak({ instances: 3, rate: 200, keep: false, ...options }, () => {})
 
-/** Removes the newest entry of the ledger that has records of `orders`, and the snapshots that know of it. */
+/**
+ * Cuts the journal off before the newest entry of the ledger that has records of `orders`, and removes the snapshots that know
+ * of it.
+ */
 async function loseAnEntry(folder: string): Promise<void> {
-  const ledger = join(folder, 'store/ledger/0')
-  const newest = readdirSync(ledger)
-    .sort()
-    .findLast((name) => readFileSync(join(ledger, name)).includes('r1.0.'))
+  const journal = join(folder, 'store/journal/ledger/0')
+  const files = readdirSync(journal).filter((name) => name.endsWith('.journal'))
+  const newest = files.sort().findLast((name) => readFileSync(join(journal, name)).includes('r1.0.'))
   assert.ok(newest !== undefined)
-  rmSync(join(ledger, newest))
+  const bytes = readFileSync(join(journal, newest))
+  const record = bytes.lastIndexOf(bytes.subarray(8, 16), bytes.lastIndexOf('r1.0.'))
+  truncateSync(join(journal, newest), record)
+  for (const name of files) if (name > newest) rmSync(join(journal, name))
+  const entry = Number(bytes.readBigUInt64BE(record + 16))
   const snapshots = join(folder, 'store/snapshots/0')
   if (!existsSync(snapshots)) return
-  for (const name of readdirSync(snapshots)) if (name >= newest) rmSync(join(snapshots, name))
+  for (const name of readdirSync(snapshots)) if (Number(name) >= entry) rmSync(join(snapshots, name))
 }

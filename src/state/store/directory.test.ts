@@ -11,20 +11,23 @@ import type { ObjectStore } from './object-store.js'
 
 const surroundings = { clock: systemClock, random: systemRandom, log: silentLog() }
 
-for (const fsync of [true, false]) {
-  const path = fs.mkdtempSync(`${tmpdir()}/heraclitus-store-`)
-  storeContract(`the directory store with fsync ${fsync ? 'on' : 'off'}`, {
-    watches: true,
-    open: () =>
-      Promise.all([directoryStore({ path, fsync, ...surroundings }), directoryStore({ path, fsync, ...surroundings })]),
-    remove: async () => fs.rmSync(path, { recursive: true }),
-  })
-}
+for (const journals of [true, false])
+  for (const fsync of [true, false]) {
+    const path = fs.mkdtempSync(`${tmpdir()}/heraclitus-store-`)
+    const open = () => directoryStore({ path, fsync, journals, ...surroundings })
+    storeContract(`the directory store ${journals ? 'with' : 'without'} journals, fsync ${fsync ? 'on' : 'off'}`, {
+      watches: true,
+      open: () => Promise.all([open(), open()]),
+      remove: async () => fs.rmSync(path, { recursive: true }),
+    })
+  }
 
-/** A directory store on a new folder, and the folder. */
-async function storeOnNewFolder(options: { fsync?: boolean } = {}): Promise<{ store: ObjectStore; path: string }> {
+/** A directory store on a new folder, and the folder. Without journals, unless asked for. */
+async function storeOnNewFolder(
+  options: { fsync?: boolean; journals?: boolean } = {},
+): Promise<{ store: ObjectStore; path: string }> {
   const path = fs.mkdtempSync(`${tmpdir()}/heraclitus-store-`)
-  const store = await directoryStore({ path, fsync: false, ...surroundings, ...options })
+  const store = await directoryStore({ path, fsync: false, journals: false, ...surroundings, ...options })
   return { store, path }
 }
 
@@ -161,7 +164,8 @@ test('with the last object below it a folder goes, unless it is watched', async 
 
 test('puts into a folder succeed while others empty it', async () => {
   const path = fs.mkdtempSync(`${tmpdir()}/heraclitus-store-`)
-  const stores = await Promise.all([1, 2, 3].map(() => directoryStore({ path, fsync: true, ...surroundings })))
+  const open = () => directoryStore({ path, fsync: true, journals: false, ...surroundings })
+  const stores = await Promise.all([open(), open(), open()])
   await Promise.all(
     stores.map(async (store, i) => {
       for (let n = 0; n < 60; n++) {
@@ -195,4 +199,94 @@ test('a listing that begins late in a folder gives what one from its beginning d
       )
     }
   await closeAndRemove(own)
+})
+
+const entryKey = (number: number, ledger = 0) => `ledger/${ledger}/${String(number).padStart(20, '0')}`
+
+async function keysOf(store: ObjectStore, prefix: string, options: { after?: string; limit?: number } = {}) {
+  const keys: string[] = []
+  for await (const { key } of store.list(prefix, options)) keys.push(key)
+  return keys
+}
+
+test("ledgers' entries are kept in journals, all else in files, and a listing gives both in order", async () => {
+  const own = await storeOnNewFolder({ journals: true })
+  const keys = ['a', 'ledger.x', 'lanes/0/1', 'ledgers', 'z/1', 'ledger/0/x']
+  for (const ledger of [0, 1, 2, 10]) for (const number of [1, 2, 11]) keys.push(entryKey(number, ledger))
+  for (const key of keys) assert.equal(await own.store.putIfAbsent(key, [Buffer.from(key)]), 'created')
+  keys.sort((a, b) => (a < b ? -1 : 1))
+  assert.deepEqual(fs.readdirSync(`${own.path}/ledger/0`), ['x'])
+  const other = await directoryStore({ path: own.path, fsync: false, ...surroundings })
+  for (const store of [own.store, other]) {
+    for (const key of keys) assert.equal((await store.get(key))?.bytes.toString(), key)
+    for (const prefix of [
+      '',
+      'l',
+      'ledger',
+      'ledger/',
+      'ledger/1',
+      'ledger/1/',
+      entryKey(1).slice(0, -1),
+      entryKey(11),
+    ])
+      for (const after of ['', 'l', 'ledger/0', entryKey(1), `${entryKey(1)}x`, 'ledger/0/0', entryKey(2, 1), 'zz'])
+        for (const limit of [0, 2, 100])
+          assert.deepEqual(
+            await keysOf(store, prefix, { after, limit }),
+            keys.filter((key) => key.startsWith(prefix) && key > after).slice(0, limit),
+            `${prefix} after ${after}`,
+          )
+  }
+  await own.store.delete([entryKey(2), 'a', entryKey(11, 10), entryKey(77)])
+  const left = keys.filter((key) => key !== entryKey(2) && key !== 'a' && key !== entryKey(11, 10))
+  assert.deepEqual(await keysOf(other, ''), left)
+  await other.close()
+  await closeAndRemove(own)
+})
+
+test('a watch of a journal tells of what others put, by its name, and not of what this process does', async () => {
+  const own = await storeOnNewFolder({ journals: true })
+  const other = await directoryStore({ path: own.path, fsync: false, ...surroundings })
+  const heard: (string | undefined)[] = []
+  await own.store.get(entryKey(1))
+  own.store.watch?.('ledger/0', (name) => heard.push(name))
+  await own.store.putIfAbsent(entryKey(1), [])
+  await systemClock.sleep(30)
+  assert.deepEqual(heard, [])
+  await other.putIfAbsent(entryKey(2), [])
+  for (let turn = 0; heard.length === 0 && turn < 1_000; turn++) await systemClock.sleep(5)
+  assert.deepEqual(heard, ['00000000000000000002'])
+  await other.close()
+  await closeAndRemove(own)
+})
+
+test('a directory that has entries as files stays so, one with journals is not written to over a network', async () => {
+  const old = await storeOnNewFolder()
+  await old.store.putIfAbsent(entryKey(1), [Buffer.from('one')])
+  const again = await directoryStore({ path: old.path, fsync: false, journals: true, ...surroundings })
+  assert.equal((await again.get(entryKey(1)))?.bytes.toString(), 'one')
+  assert.equal(await again.putIfAbsent(entryKey(1), []), 'exists')
+  await again.putIfAbsent(entryKey(2), [])
+  assert.equal(fs.readdirSync(`${old.path}/ledger/0`).length, 2)
+  await again.close()
+  await closeAndRemove(old)
+
+  const own = await storeOnNewFolder({ journals: true })
+  await own.store.putIfAbsent(entryKey(1), [Buffer.from('one')])
+  const network = { path: own.path, fsync: false, journals: false, ...surroundings }
+  await assert.rejects(directoryStore(network), { name: 'StoreError', message: /ledger copy/, retry: false })
+  const reader = await directoryStore({ ...network, readOnly: true })
+  assert.equal((await reader.get(entryKey(1)))?.bytes.toString(), 'one')
+  await reader.close()
+  await closeAndRemove(own)
+})
+
+test('who only looks makes no journal', async () => {
+  const path = fs.mkdtempSync(`${tmpdir()}/heraclitus-store-`)
+  const reader = await directoryStore({ path, readOnly: true, ...surroundings })
+  assert.equal(await reader.get(entryKey(1)), undefined)
+  assert.deepEqual(await keysOf(reader, ''), [])
+  await reader.close()
+  assert.deepEqual(fs.readdirSync(path), [])
+  fs.rmSync(path, { recursive: true })
 })

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Clock } from '../../base/clock.js'
-import { messageOf } from '../../base/errors.js'
+import { messageOf, StoreError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { Random } from '../../base/random.js'
 import { errnoOf, fromErrno } from './errno.js'
@@ -18,9 +18,12 @@ import {
   writeAll,
   writeAllBlocking,
 } from './files.js'
+import { Flushes } from './flushes.js'
 import { Folders, fsyncFolder } from './folders.js'
+import { JournaledStore, journalsFolder } from './journaled.js'
 import { checkKey } from './keys.js'
 import { listFolder } from './list-folder.js'
+import { isOnLocalFileSystem } from './local-file-system.js'
 import type {
   Allocate,
   ByteRange,
@@ -41,6 +44,8 @@ export interface DirectoryStoreOptions {
   fsync?: boolean
   /** Nothing is to be changed, not even to see whether it can be: for a folder that others use, or that is mounted so. */
   readOnly?: boolean
+  /** Whether a new store keeps ledgers' entries in journals. Not given: if the file system is one of a single machine. */
+  journals?: boolean
   clock: Clock
   random: Random
   log: Log
@@ -60,6 +65,7 @@ const namingsMax = 10
 
 /**
  * Objects as files below a folder, which processes of one machine, or of several on a network file system, may share.
+ * On a file system of one machine the entries of ledgers are kept in journals instead (`journaled.ts`).
  *
  * An object is written under a temporary name (`tmp/`), fsynced, and given its name by link(2), which fails if the
  * name is taken: so it is there whole or not at all, and the file system decides who was first. Then the folder is
@@ -69,10 +75,43 @@ const namingsMax = 10
  */
 export async function directoryStore(options: DirectoryStoreOptions): Promise<ObjectStore> {
   const root = resolve(options.path)
-  const durable = options.fsync ?? true
-  const store = new DirectoryStore(root, durable, options)
-  if (!options.readOnly) await store.prepare()
-  return store
+  const isDurable = options.fsync ?? true
+  const flushes = new Flushes()
+  const folders = new Folders(root, isDurable ? fsyncFolder : undefined, flushes)
+  const shared = { ...options, root, isDurable, flushes, folders, pace: new Pace(options.clock) }
+  const files = new DirectoryStore(shared)
+  if (!options.readOnly) await files.prepare()
+  const keepsJournals = await hasJournals(root, folders, options)
+  return keepsJournals ? new JournaledStore(files, { ...shared, isReadOnly: options.readOnly ?? false }) : files
+}
+
+/** Whether the store keeps journals; decided when it is made. */
+async function hasJournals(root: string, folders: Folders, options: DirectoryStoreOptions): Promise<boolean> {
+  const path = `${root}/${journalsFolder}`
+  const { readOnly = false, journals, log } = options
+  try {
+    const hasSome = fs.existsSync(path)
+    if (!hasSome && (readOnly || fs.existsSync(`${root}/ledger`))) return false
+    const isLocal = journals ?? isOnLocalFileSystem(root)
+    if (hasSome && !isLocal && !readOnly)
+      throw new StoreError(
+        'this directory was made on a file system of one machine, and its entries can not be written over a network: copy it with `heraclitus ledger copy`',
+        { key: path, retry: false },
+      )
+    if (!hasSome && isLocal) await folders.ensure(path)
+    if (!isLocal) log.info({ folder: root }, 'the file system is not known to be of one machine: each entry is a file')
+    return hasSome || isLocal
+  } catch (error) {
+    throw fromErrno('opening the directory', root, error)
+  }
+}
+
+interface DirectoryStoreParts extends Pick<DirectoryStoreOptions, 'clock' | 'random' | 'log'> {
+  /** An absolute path. */
+  root: string
+  isDurable: boolean
+  folders: Folders
+  pace: Pace
 }
 
 class DirectoryStore implements ObjectStore {
@@ -89,16 +128,16 @@ class DirectoryStore implements ObjectStore {
   readonly #watched = new Set<string>()
   #sweep: Promise<void> = Promise.resolve()
 
-  constructor(root: string, durable: boolean, { clock, random, log }: DirectoryStoreOptions) {
+  constructor({ root, isDurable, folders, pace, clock, random, log }: DirectoryStoreParts) {
     this.url = `file:${root}`
     this.#root = root
-    this.#durable = durable
+    this.#durable = isDurable
     this.#clock = clock
     this.#log = log
-    this.#folders = new Folders(root, durable ? fsyncFolder : undefined)
-    this.#pace = new Pace(clock)
+    this.#folders = folders
+    this.#pace = pace
     const prefix = `${root}/tmp/${process.pid}-${random.hex(6)}`
-    this.#temporary = new TemporaryFiles({ prefix, pace: this.#pace, clock, log })
+    this.#temporary = new TemporaryFiles({ prefix, pace, clock, log })
   }
 
   /** Makes the root and the folder of temporary files, and begins to sweep the latter. */

@@ -6,6 +6,7 @@ import type { Allocate } from './object-store.js'
 export const open = promisify(fs.open)
 export const close = promisify(fs.close)
 export const fstat = promisify(fs.fstat)
+export const fdatasync = promisify(fs.fdatasync)
 export const fsync = promisify(fs.fsync)
 export const link = promisify(fs.link)
 export const lstat = promisify(fs.lstat)
@@ -16,6 +17,8 @@ export const rmdir = promisify(fs.rmdir)
 export const unlink = promisify(fs.unlink)
 const read = promisify(fs.read)
 const writev = promisify(fs.writev)
+const writevAt: (fd: number, pieces: readonly Uint8Array[], position: number) => Promise<{ bytesWritten: number }> =
+  promisify(fs.writev)
 
 /**
  * Most that one call writes, bytes. Linux takes memory for the page cache in pieces as large as the call, up to 2 MiB. What a
@@ -28,6 +31,37 @@ const callBytesMax = 256 * 1024
 /** Writes the pieces, one after the other, at the file's current position. */
 export async function writeAll(fd: number, pieces: readonly Uint8Array[]): Promise<void> {
   for (let rest = pieces; rest.length > 0; ) rest = after(rest, (await writev(fd, beginning(rest))).bytesWritten)
+}
+
+/** Writes the pieces by one call, which may write fewer bytes than they have; how many. */
+export async function writeOnce(fd: number, pieces: readonly Uint8Array[]): Promise<number> {
+  return (await writev(fd, pieces)).bytesWritten
+}
+
+/** Writes the pieces, one after the other, from `position` on. */
+export async function writeAllAt(fd: number, pieces: readonly Uint8Array[], position: number): Promise<void> {
+  let at = position
+  for (let rest = pieces; rest.length > 0; ) {
+    const { bytesWritten } = await writevAt(fd, beginning(rest), at)
+    rest = after(rest, bytesWritten)
+    at += bytesWritten
+  }
+}
+
+/** As `writeAllAt`, on the calling thread; each call is made by `inCall`. */
+export function writeAllAtBlocking(
+  fd: number,
+  pieces: readonly Uint8Array[],
+  position: number,
+  inCall: (call: () => number) => number,
+): void {
+  let at = position
+  for (let rest = pieces; rest.length > 0; ) {
+    const now = beginning(rest)
+    const bytesWritten = inCall(() => fs.writevSync(fd, now, at))
+    rest = after(rest, bytesWritten)
+    at += bytesWritten
+  }
 }
 
 /** As `writeAll`, on the calling thread. */

@@ -1,16 +1,10 @@
 import { dirname } from 'node:path'
-import { StoreError } from '../../base/errors.js'
 import { errnoOf } from './errno.js'
 import { close, fsync, mkdir, open, rmdir } from './files.js'
+import { Flushes } from './flushes.js'
 
 /** Folders remembered as existing; past that the oldest is forgotten and looked for again. */
 const knownMax = 10_000
-
-/** A flush under way, and the one that begins after it for those who came too late for it. */
-interface Flush {
-  running: Promise<void>
-  next: Promise<void> | undefined
-}
 
 /**
  * The folders below one root: made on demand, and their entries made durable.
@@ -22,12 +16,16 @@ export class Folders {
   readonly #root: string
   readonly #flushFolder: ((path: string) => Promise<void>) | undefined
   readonly #known = new Set<string>()
-  readonly #flushes = new Map<string, Flush>()
-  #lost: StoreError | undefined
+  readonly #flushes: Flushes
 
   /** `root` exists. `flushFolder` is how a folder is made durable; without it nothing is. */
-  constructor(root: string, flushFolder: ((path: string) => Promise<void>) | undefined) {
+  constructor(
+    root: string,
+    flushFolder: ((path: string) => Promise<void>) | undefined,
+    flushes: Flushes = new Flushes(),
+  ) {
     this.#root = root
+    this.#flushes = flushes
     this.#flushFolder = flushFolder
     this.#known.add(root)
   }
@@ -81,41 +79,12 @@ export class Folders {
 
   /**
    * Makes all changes in the folder durable that were made before the call.
-   * @throws StoreError for good once a flush failed: the kernel may have dropped what it could not write, and
-   *   would call the next flush a success.
+   * @throws StoreError for good once a flush failed; see `Flushes`.
    */
   flush(folder: string): Promise<void> {
-    if (this.#flushFolder === undefined) return Promise.resolve()
-    const flush = this.#flushes.get(folder)
-    if (flush === undefined) return this.#begin(folder)
-    const again = () => this.#begin(folder)
-    flush.next ??= flush.running.then(again, again)
-    return flush.next
-  }
-
-  #begin(folder: string): Promise<void> {
-    const flush: Flush = { running: this.#flushNow(folder), next: undefined }
-    this.#flushes.set(folder, flush)
-    const done = () => {
-      if (flush.next === undefined) this.#flushes.delete(folder)
-    }
-    flush.running.then(done, done)
-    return flush.running
-  }
-
-  async #flushNow(folder: string): Promise<void> {
-    if (this.#lost !== undefined) throw this.#lost
-    try {
-      await this.#flushFolder?.(folder)
-    } catch (cause) {
-      if (!(cause instanceof Error && 'syscall' in cause && cause.syscall === 'fsync')) throw cause
-      this.#lost ??= new StoreError(`fsync failed: ${cause.message}; restart once the disk is sound`, {
-        key: folder,
-        retry: false,
-        cause,
-      })
-      throw this.#lost
-    }
+    const flushFolder = this.#flushFolder
+    if (flushFolder === undefined) return Promise.resolve()
+    return this.#flushes.flush(folder, () => flushFolder(folder))
   }
 }
 

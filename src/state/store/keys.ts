@@ -3,9 +3,9 @@ import { assert } from '../../base/assert.js'
 /** Longest key, characters: S3 allows 1,024 bytes, and a prefix of the operator's stands before ours. */
 export const keyLengthMax = 512
 
-const pattern = /^(?!tmp(?:\/|$))(?:(?!\.\.?(?:\/|$))[A-Za-z0-9._-]{1,200}(?:\/(?!$)|$))+$/
+const pattern = /^(?!(?:tmp|journal)(?:\/|$))(?:(?!\.\.?(?:\/|$))[A-Za-z0-9._-]{1,200}(?:\/(?!$)|$))+$/
 
-/** Whether `key` is `/`-separated, of `[A-Za-z0-9._-]`, without `.` or `..`, and not below `tmp/`, which is the directory store's own. */
+/** Whether `key` is `/`-separated, of `[A-Za-z0-9._-]`, without `.` or `..`, and not below `tmp/` or `journal/`, which are the directory store's own. */
 export function isKey(key: string): boolean {
   return key.length <= keyLengthMax && pattern.test(key)
 }

@@ -31,7 +31,7 @@ export interface ListOptions {
 
 /**
  * The port to shared object storage. Keys are `/`-separated, of `[A-Za-z0-9._-]`, and no key is another key's
- * folder; none begins with `tmp/` (see `keys.ts`). All the order Heraclitus has comes from `putIfAbsent`.
+ * folder; none begins with `tmp/` or `journal/` (see `keys.ts`). All the order Heraclitus has comes from `putIfAbsent`.
  *
  * Every method throws `StoreError` when the store fails; `retry` on it says whether trying again can help.
  */

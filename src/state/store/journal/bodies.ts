@@ -1,0 +1,230 @@
+import fs from 'node:fs'
+import type { Clock } from '../../../base/clock.js'
+import { messageOf } from '../../../base/errors.js'
+import type { Log } from '../../../base/log.js'
+import type { Random } from '../../../base/random.js'
+import { errnoOf } from '../errno.js'
+import {
+  fdatasync,
+  lstat,
+  open,
+  readAll,
+  readAllBlocking,
+  readdir,
+  unlink,
+  writeAllAt,
+  writeAllAtBlocking,
+} from '../files.js'
+import type { Flushes } from '../flushes.js'
+import type { Folders } from '../folders.js'
+import type { Allocate } from '../object-store.js'
+import type { Pace } from '../pace.js'
+import { Descriptor } from './descriptor.js'
+
+/** A file of which no journal's file knows, and that is older than this, belongs to nobody, milliseconds. */
+const abandonedMs = 60 * 60_000
+/** Files that are open to be read. */
+const openMax = 32
+/** Up to so many bytes are read or written on the event loop's own thread, as long as that is quick. */
+const blockingBytesMax = 1024 * 1024
+
+/**
+ * Bodies begin at multiples of so many bytes: so each call writes whole pieces of the page cache, which are as large as it.
+ * What lies between takes no space.
+ */
+const alignment = 256 * 1024
+
+export interface BodiesOptions {
+  /** Where they are. */
+  folder: string
+  folders: Folders
+  flushes: Flushes
+  pace: Pace
+  /** Whether they are flushed to the disk. */
+  isDurable: boolean
+  clock: Clock
+  random: Random
+  log: Log
+}
+
+/** Where a body is. */
+export interface BodyPlace {
+  /** The name of its file. */
+  name: string
+  position: number
+}
+
+/** The file that this process writes bodies into. */
+interface OwnFile {
+  ordinal: number
+  name: string
+  path: string
+  descriptor: Descriptor
+  /** Up to here it is written, or about to be. */
+  end: number
+}
+
+/**
+ * Bodies that are too large for a record: a record refers to them. Each process has a file of its own for each of the
+ * journal's files, and records of that one alone refer to what is in it: so both go together.
+ */
+export class Bodies {
+  readonly #options: BodiesOptions
+  readonly #suffix: string
+  #own: OwnFile | undefined
+  #beginning: Promise<OwnFile> | undefined
+  #files = 0
+  /** To be read, by their names; the one used last stands last. */
+  readonly #open = new Map<string, Descriptor>()
+
+  constructor(options: BodiesOptions) {
+    this.#options = options
+    this.#suffix = `${process.pid}-${options.random.hex(6)}`
+  }
+
+  /**
+   * Writes a body, to which a record of the journal's file `ordinal` is to refer.
+   * @throws the system's error; StoreError if it can't be flushed.
+   */
+  async write(ordinal: number, pieces: readonly Uint8Array[], length: number): Promise<BodyPlace> {
+    const { pace, isDurable } = this.#options
+    const file = this.#own?.ordinal === ordinal ? this.#own : await this.#fileFor(ordinal)
+    const position = Math.ceil(file.end / alignment) * alignment
+    file.end = position + length
+    try {
+      if (length <= blockingBytesMax && pace.mayBlock())
+        file.descriptor.useNow((fd) => writeAllAtBlocking(fd, pieces, position, (call) => pace.block(call)))
+      else await file.descriptor.use((fd) => writeAllAt(fd, pieces, position))
+      if (isDurable) await file.descriptor.use((fd) => this.#options.flushes.flush(file.path, () => fdatasync(fd)))
+    } catch (error) {
+      this.giveBack({ name: file.name, position }, length)
+      throw error
+    }
+    return { name: file.name, position }
+  }
+
+  /** Nothing refers to the body, nor will: the next one may take its place. */
+  giveBack({ name, position }: BodyPlace, length: number): void {
+    if (this.#own?.name === name && this.#own.end === position + length) this.#own.end = position
+  }
+
+  /**
+   * `length` bytes from `position` of a body's file, or undefined if that is gone.
+   * @throws the system's error.
+   */
+  async read(
+    name: string,
+    position: number,
+    length: number,
+    isRecent: boolean,
+    allocate?: Allocate,
+  ): Promise<Buffer | undefined> {
+    const { pace } = this.#options
+    const onLoop = isRecent && pace.mayBlock()
+    const file = await this.#opened(name, onLoop)
+    if (file === undefined) return undefined
+    if (onLoop && length <= blockingBytesMax)
+      return pace.block(() => file.useNow((fd) => readAllBlocking(fd, position, length, allocate)))
+    return file.use((fd) => readAll(fd, position, length, allocate))
+  }
+
+  /** Removes the bodies of one of the journal's files. If that fails, a later start does it. */
+  async removeOf(ordinal: number): Promise<void> {
+    if (this.#own?.ordinal === ordinal) this.#leave()
+    try {
+      for (const name of await readdir(this.#options.folder)) if (ordinalOf(name) === ordinal) await this.#remove(name)
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
+    }
+  }
+
+  /** Removes what was left of files of the journal that are gone. */
+  async sweep(isKnown: (ordinal: number) => boolean): Promise<void> {
+    const { folder, clock, log } = this.#options
+    try {
+      let removed = 0
+      for (const name of await readdir(folder)) {
+        if (isKnown(ordinalOf(name)) || clock.now() - (await lstat(`${folder}/${name}`)).ctimeMs < abandonedMs) continue
+        await this.#remove(name)
+        removed++
+      }
+      if (removed > 0) log.info({ folder, removed }, 'removed files that no journal refers to')
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') log.warn({ folder }, `could not sweep: ${messageOf(error)}`)
+    }
+  }
+
+  close(): void {
+    this.#leave()
+    for (const file of this.#open.values()) file.close()
+    this.#open.clear()
+  }
+
+  #fileFor(ordinal: number): Promise<OwnFile> {
+    this.#beginning ??= this.#begin(ordinal).finally(() => {
+      this.#beginning = undefined
+    })
+    // Who waited may want another one.
+    return this.#beginning.then((file) => (file.ordinal === ordinal ? file : this.#fileFor(ordinal)))
+  }
+
+  async #begin(ordinal: number): Promise<OwnFile> {
+    const { folder, folders } = this.#options
+    await folders.ensure(folder)
+    const name = `${ordinal}-${this.#suffix}-${++this.#files}`
+    const path = `${folder}/${name}`
+    const descriptor = new Descriptor(await open(path, 'wx'))
+    await folders.flush(folder)
+    this.#leave()
+    this.#own = { ordinal, name, path, descriptor, end: 0 }
+    return this.#own
+  }
+
+  #leave(): void {
+    this.#own?.descriptor.close()
+    this.#own = undefined
+  }
+
+  async #opened(name: string, onLoop: boolean): Promise<Descriptor | undefined> {
+    const known = this.#open.get(name)
+    if (known !== undefined) {
+      this.#open.delete(name)
+      this.#open.set(name, known)
+      return known
+    }
+    const path = `${this.#options.folder}/${name}`
+    let fd: number
+    try {
+      fd = onLoop ? this.#options.pace.block(() => fs.openSync(path, 'r')) : await open(path, 'r')
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+    // Somebody else may have opened it meanwhile.
+    const other = this.#open.get(name)
+    if (other !== undefined) {
+      fs.closeSync(fd)
+      return other
+    }
+    const file = new Descriptor(fd)
+    this.#open.set(name, file)
+    for (const [oldest, descriptor] of this.#open) {
+      if (this.#open.size <= openMax) break
+      this.#open.delete(oldest)
+      descriptor.close()
+    }
+    return file
+  }
+
+  async #remove(name: string): Promise<void> {
+    const path = `${this.#options.folder}/${name}`
+    this.#open.get(name)?.close()
+    this.#open.delete(name)
+    await unlink(path).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') this.#options.log.warn({ path }, `a file stays: ${messageOf(error)}`)
+    })
+  }
+}
+
+/** Which of the journal's files refers to it; NaN if it is no name of a body's file. */
+const ordinalOf = (name: string) => Number.parseInt(name, 10)
