@@ -5,6 +5,7 @@ import { createMetrics } from '../base/metrics.js'
 import type { Config } from '../config.js'
 import { supervisorMetrics } from '../metrics/supervisor-metrics.js'
 import { startHttpServer } from '../server/http/http-server.js'
+import { closeLostConnections, type HandedTo } from './lost-connections.js'
 import { mergedMetrics } from './merged-metrics.js'
 import { Supervisor } from './supervisor.js'
 
@@ -26,7 +27,11 @@ export async function supervise(config: Config, { clock, log }: { clock: Clock; 
   const { restarts, sample } = supervisorMetrics(metrics)
   const supervisor = new Supervisor({
     ...{ count: processes, clock, log },
-    start: () => cluster.fork(),
+    start() {
+      const started = cluster.fork()
+      closeLostConnections(started.process as HandedTo)
+      return started
+    },
     onRestart: () => restarts.add(),
   })
   sample(() => supervisor.listeningCount)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -9,6 +10,8 @@ import { externalBootstrap, freePort, type Gateway, startGateway } from './gatew
 import { buildRoot } from './tools.js'
 
 const { Kafka, logLevel } = kafkajs
+/** An ApiVersions request, version 0. */
+const apiVersions = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff])
 const skip = externalBootstrap ? 'it needs a gateway of its own' : false
 
 describe('several processes behind one port', { skip, concurrency: false }, () => {
@@ -96,6 +99,29 @@ describe('several processes behind one port', { skip, concurrency: false }, () =
       offsets.reduce((sum, { high }) => sum + Number(high), 0),
       6,
     )
+  })
+
+  test('connections that were given to one which dies before it takes them are closed', {
+    timeout: 60_000,
+  }, async () => {
+    await untilServing(3)
+    const running = pids().slice(-3)
+    for (const pid of running) process.kill(pid, 'SIGSTOP')
+    const sockets = Array.from({ length: 9 }, () => connect(gateway.port, '127.0.0.1'))
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+    // The supervisor has accepted them, and passed them on.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    const closed = sockets.map(
+      (socket) => new Promise((resolve) => socket.on('error', () => {}).once('close', resolve)),
+    )
+    for (const pid of running.slice(0, 2)) process.kill(pid, 'SIGKILL')
+    process.kill(running[2] as number, 'SIGCONT')
+    // Those that the third was given, and some that the dead had not been given yet, are served.
+    for (const socket of sockets) socket.resume().write(apiVersions)
+    const answers = sockets.map((socket) => new Promise((resolve) => socket.once('data', resolve)))
+    await Promise.all(sockets.map((_, index) => Promise.race([closed[index], answers[index]])))
+    for (const socket of sockets) socket.destroy()
+    await untilServing(3)
   })
 
   test('they stop together when they are asked to', { timeout: 30_000 }, async () => {
