@@ -32,6 +32,7 @@ export async function main(options: MainOptions): Promise<number> {
   const log = createLog(config.heraclitus.logLevel)
   if (!cluster.isWorker) for (const warning of config.warnings) log.warn(warning)
   if (config.heraclitus.processes > 1 && !cluster.isWorker) return runSeveral(config, log)
+  let starting: Promise<void> | undefined
   const ended = new Promise<number>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.once(signal, () => {
@@ -42,9 +43,12 @@ export async function main(options: MainOptions): Promise<number> {
       log.fatal({ err: error }, 'a defect: the process ends')
       resolve(exitCode.failed)
     })
-    void run(config, log, resolve)
+    starting = run(config, log, resolve)
   })
-  const code = await ended.then((code) => stop(code, code === exitCode.ok ? config.heraclitus.shutdownDelayMs : 0, log))
+  const code = await ended.then((code) =>
+    // Told to stop in the midst of a start, it is let come to its end first: what it opens then is to be closed.
+    code === exitCode.ok ? stop(code, config.heraclitus.shutdownDelayMs, log, starting) : stop(code, 0, log),
+  )
   // The channel to the supervisor would keep the process alive, as would requests that a failed one has left.
   return cluster.isWorker || code === exitCode.failed ? process.exit(code) : code
 }
@@ -75,7 +79,7 @@ async function run(config: Config, log: Log, end: (code: number) => void): Promi
   }
 }
 
-async function stop(code: number, delayMs: number, log: Log): Promise<number> {
+async function stop(code: number, delayMs: number, log: Log, starting?: Promise<void>): Promise<number> {
   const endAfter = (afterMs: number, level: 'error' | 'warn') =>
     setTimeout(() => {
       log[level]({ afterMs }, 'the shutdown takes too long; what is left is dropped')
@@ -87,6 +91,7 @@ async function stop(code: number, delayMs: number, log: Log): Promise<number> {
     timeout = endAfter(failedShutdownMs, 'warn')
   }
   try {
+    await starting
     await stopGateway?.(delayMs)
   } catch (error) {
     log.error({ error: messageOf(error) }, 'the shutdown failed')
