@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { type Environment, fromEnvironment, unknownVariables } from './config/environment.js'
 import { readConfigFile } from './config/file.js'
 import { badValue, ConfigError, type Given, nameOf } from './config/problem.js'
