@@ -1,7 +1,6 @@
 import cluster from 'node:cluster'
 import { systemClock } from './base/clock.js'
 import { messageOf } from './base/errors.js'
-import { suitHeapToBuffers } from './base/heap.js'
 import { createLog, type Log } from './base/log.js'
 import { systemRandom } from './base/random.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
@@ -26,7 +25,6 @@ export interface MainOptions {
 
 /** Runs a gateway until SIGTERM or SIGINT, or until it can't go on; gives the exit code. */
 export async function main(options: MainOptions): Promise<number> {
-  suitHeapToBuffers()
   const config = configOrProblems(options)
   if (config === undefined) return exitCode.usage
   const log = createLog(config.heraclitus.logLevel)

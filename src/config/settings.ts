@@ -10,14 +10,21 @@ export class Setting {
   /** The variable that sets it, such as `HERACLITUS_STORAGE_URL`. */
   readonly variable: string
   readonly type: Type
+  readonly #schema: z.ZodType
   readonly #property: () => Property
 
-  constructor(section: SectionName, key: string, type: Type, property: () => Property) {
+  constructor(section: SectionName, key: string, schema: z.ZodType, property: () => Property) {
     this.section = section
     this.key = key
     this.variable = sections[section].environmentPrefix + key.toUpperCase()
-    this.type = type
+    this.type = typeOf(schema)
+    this.#schema = schema
     this.#property = property
+  }
+
+  /** Whether it can have that value. */
+  accepts(value: unknown): boolean {
+    return this.#schema.safeParse(value).success
   }
 
   get default(): number | boolean | string | undefined {
@@ -74,9 +81,7 @@ function settingsOf(section: SectionName): Setting[] {
     if (found === undefined) throw new TypeError(`no setting ${section}.${key}`)
     return found
   }
-  return Object.entries(schema.shape).map(
-    ([key, value]) => new Setting(section, key, typeOf(value), () => property(key)),
-  )
+  return Object.entries(schema.shape).map(([key, value]) => new Setting(section, key, value, () => property(key)))
 }
 
 function typeOf(schema: z.core.$ZodType): Type {
