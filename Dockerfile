@@ -14,9 +14,12 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.base.json tsconfig.src.json ./
 COPY src ./src
 RUN node_modules/.bin/tsc -b tsconfig.src.json
-# What runs needs no compiler; `npm start` in a clone does, that is why it is among the dependencies.
+# The bundle comes last: it is not used while anything that it was made of is newer. What runs needs no compiler;
+# `npm start` in a clone does, that is why they are among the dependencies.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+    && node dist/src/bundle/make.js \
     && rm -rf node_modules/typescript node_modules/@typescript node_modules/@types node_modules/.bin \
+        node_modules/esbuild node_modules/@esbuild \
     && find dist \( -name '*.d.ts' -o -name '*.tsbuildinfo' \) -delete
 
 FROM node:22-bookworm-slim

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { type Environment, fromEnvironment, unknownVariables } from './config/environment.js'
 import { readConfigFile } from './config/file.js'
 import { badValue, ConfigError, type Given, nameOf } from './config/problem.js'
@@ -88,8 +88,7 @@ function storageConfig(section: z.output<typeof storageSection>): StorageConfig 
 function check(given: ReadonlyMap<Setting, Given>): string[] {
   const problems: string[] = []
   for (const [setting, it] of given) {
-    if (!sections[setting.section].schema.safeParse({ [setting.key]: it.value }).success)
-      problems.push(badValue(setting, it) + serviceLinkHint(setting, it))
+    if (!setting.accepts(it.value)) problems.push(badValue(setting, it) + serviceLinkHint(setting, it))
   }
   if (problems.length > 0) return problems
 
@@ -120,6 +119,7 @@ function check(given: ReadonlyMap<Setting, Given>): string[] {
         'processes share one address, and clients are to choose between instances',
     )
   const [shortest, longest] = of('group_min_session_timeout_ms', 'group_max_session_timeout_ms')
+  if (!given.has(shortest) && !given.has(longest)) return problems
   const min = given.get(shortest) ?? { value: shortest.default, where: 'default' }
   const max = given.get(longest) ?? { value: longest.default, where: 'default' }
   if (Number(min.value) > Number(max.value)) {

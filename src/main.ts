@@ -1,7 +1,6 @@
 import cluster from 'node:cluster'
 import { systemClock } from './base/clock.js'
 import { messageOf } from './base/errors.js'
-import { suitHeapToBuffers } from './base/heap.js'
 import { createLog, type Log } from './base/log.js'
 import { systemRandom } from './base/random.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
@@ -26,12 +25,12 @@ export interface MainOptions {
 
 /** Runs a gateway until SIGTERM or SIGINT, or until it can't go on; gives the exit code. */
 export async function main(options: MainOptions): Promise<number> {
-  suitHeapToBuffers()
   const config = configOrProblems(options)
   if (config === undefined) return exitCode.usage
   const log = createLog(config.heraclitus.logLevel)
   if (!cluster.isWorker) for (const warning of config.warnings) log.warn(warning)
   if (config.heraclitus.processes > 1 && !cluster.isWorker) return runSeveral(config, log)
+  let starting: Promise<void> | undefined
   const ended = new Promise<number>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.once(signal, () => {
@@ -42,9 +41,12 @@ export async function main(options: MainOptions): Promise<number> {
       log.fatal({ err: error }, 'a defect: the process ends')
       resolve(exitCode.failed)
     })
-    void run(config, log, resolve)
+    starting = run(config, log, resolve)
   })
-  const code = await ended.then((code) => stop(code, code === exitCode.ok ? config.heraclitus.shutdownDelayMs : 0, log))
+  const code = await ended.then((code) =>
+    // Told to stop in the midst of a start, it is let come to its end first: what it opens then is to be closed.
+    code === exitCode.ok ? stop(code, config.heraclitus.shutdownDelayMs, log, starting) : stop(code, 0, log),
+  )
   // The channel to the supervisor would keep the process alive, as would requests that a failed one has left.
   return cluster.isWorker || code === exitCode.failed ? process.exit(code) : code
 }
@@ -75,7 +77,7 @@ async function run(config: Config, log: Log, end: (code: number) => void): Promi
   }
 }
 
-async function stop(code: number, delayMs: number, log: Log): Promise<number> {
+async function stop(code: number, delayMs: number, log: Log, starting?: Promise<void>): Promise<number> {
   const endAfter = (afterMs: number, level: 'error' | 'warn') =>
     setTimeout(() => {
       log[level]({ afterMs }, 'the shutdown takes too long; what is left is dropped')
@@ -87,6 +89,7 @@ async function stop(code: number, delayMs: number, log: Log): Promise<number> {
     timeout = endAfter(failedShutdownMs, 'warn')
   }
   try {
+    await starting
     await stopGateway?.(delayMs)
   } catch (error) {
     log.error({ error: messageOf(error) }, 'the shutdown failed')

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { systemClock } from '../base/clock.js'
-import { isStart, run } from './run.js'
+import { isStart } from './is-start.js'
+import { run } from './run.js'
 
 /** Runs a command line; what it wrote, and its exit code. */
 async function ran(argv: string[], environment: Record<string, string> = {}) {

@@ -1,7 +1,7 @@
 import { CorruptObjectError, messageOf, StoreError, UnavailableError } from '../base/errors.js'
 import { nearest } from '../base/nearest.js'
 import { version } from '../base/version.js'
-import { ConfigError } from '../config.js'
+import { ConfigError } from '../config/problem.js'
 import { UsageError } from './arguments.js'
 import { ConnectionError, KafkaError } from './client/errors.js'
 import type { Terminal } from './terminal.js'
@@ -32,13 +32,6 @@ heraclitus ledger inspect|verify|copy   look into the store, check it, move it
 heraclitus config                       print every setting with its default
 heraclitus COMMAND --help               what a command takes
 heraclitus --version`
-
-/** Whether the command line starts a gateway rather than runs a command that ends. */
-export function isStart(argv: readonly string[]): boolean {
-  const [first] = argv
-  if (first === undefined || first === 'start') return true
-  return first.startsWith('-') && !['-h', '--help', '-v', '--version'].includes(first)
-}
 
 /** Runs a command. Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /**
  * Every setting, declared once: its type, bounds, default and description. The table gives the check, the names in

@@ -1,36 +1,66 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { type SectionName, sections } from './schema.js'
 
-/** One setting as the table in `schema.ts` declares it. */
-export interface Setting {
+type Type = 'integer' | 'boolean' | 'string'
+
+/** One setting as the table in `schema.ts` declares it. What only people read is worked out when it is asked for. */
+export class Setting {
   readonly section: SectionName
   readonly key: string
   /** The variable that sets it, such as `HERACLITUS_STORAGE_URL`. */
   readonly variable: string
-  readonly type: 'integer' | 'boolean' | 'string'
-  readonly default: number | boolean | string | undefined
-  readonly description: string
-  /** What happens when it is not set and has no default. */
-  readonly unset: string | undefined
-  /** A value to show behind the key when it has no default. */
-  readonly sample: number | boolean | string | undefined
-  /** What an error line says was expected. */
-  readonly expected: string
-  /** Its value is never shown. */
-  readonly secret: boolean
-}
+  readonly type: Type
+  readonly #schema: z.ZodType
+  readonly #property: () => Property
 
+  constructor(section: SectionName, key: string, schema: z.ZodType, property: () => Property) {
+    this.section = section
+    this.key = key
+    this.variable = sections[section].environmentPrefix + key.toUpperCase()
+    this.type = typeOf(schema)
+    this.#schema = schema
+    this.#property = property
+  }
+
+  /** Whether it can have that value. */
+  accepts(value: unknown): boolean {
+    return this.#schema.safeParse(value).success
+  }
+
+  get default(): number | boolean | string | undefined {
+    return this.#property().default
+  }
+
+  get description(): string {
+    return this.#property().description
+  }
+
+  /** What happens when it is not set and has no default. */
+  get unset(): string | undefined {
+    return this.#property().unset
+  }
+
+  /** A value to show behind the key when it has no default. */
+  get sample(): number | boolean | string | undefined {
+    return this.#property().sample
+  }
+
+  /** What an error line says was expected. */
+  get expected(): string {
+    const property = this.#property()
+    return property.expected ?? expectation(property, this.type)
+  }
+
+  /** Its value is never shown. */
+  get secret(): boolean {
+    return this.#property().secret ?? false
+  }
+}
 /** Every setting, in the order of the file. */
-export const settings: readonly Setting[] = Object.entries(sections).flatMap(
-  ([section, { schema, environmentPrefix }]) =>
-    Object.entries(z.toJSONSchema(schema, { io: 'input' }).properties ?? {}).map(([key, property]) =>
-      settingOf(section as SectionName, key, environmentPrefix + key.toUpperCase(), property as Property),
-    ),
-)
+export const settings: readonly Setting[] = (Object.keys(sections) as SectionName[]).flatMap(settingsOf)
 
 /** The part of JSON Schema that our settings use, and their own meta (see `schema.ts`). */
 interface Property {
-  type: 'integer' | 'boolean' | 'string'
   minimum?: number
   maximum?: number
   enum?: string[]
@@ -42,24 +72,27 @@ interface Property {
   secret?: boolean
 }
 
-function settingOf(section: SectionName, key: string, variable: string, property: Property): Setting {
-  return {
-    section,
-    key,
-    variable,
-    type: property.type,
-    default: property.default,
-    description: property.description,
-    unset: property.unset,
-    sample: property.sample,
-    expected: property.expected ?? expectation(property),
-    secret: property.secret ?? false,
+function settingsOf(section: SectionName): Setting[] {
+  const { schema } = sections[section]
+  let properties: Record<string, Property> | undefined
+  const property = (key: string): Property => {
+    properties ??= z.toJSONSchema(schema, { io: 'input' }).properties as unknown as Record<string, Property>
+    const found = properties[key]
+    if (found === undefined) throw new TypeError(`no setting ${section}.${key}`)
+    return found
   }
+  return Object.entries(schema.shape).map(([key, value]) => new Setting(section, key, value, () => property(key)))
 }
 
-function expectation(property: Property): string {
-  if (property.enum) return `one of ${property.enum.map((value) => JSON.stringify(value)).join(', ')}`
-  if (property.type === 'boolean') return 'true or false'
-  if (property.type === 'integer') return `an integer from ${property.minimum} to ${property.maximum}`
+function typeOf(schema: z.core.$ZodType): Type {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return typeOf(schema.unwrap())
+  if (schema instanceof z.ZodNumber) return 'integer'
+  return schema instanceof z.ZodBoolean ? 'boolean' : 'string'
+}
+
+function expectation({ enum: values, minimum, maximum }: Property, type: Type): string {
+  if (values) return `one of ${values.map((value) => JSON.stringify(value)).join(', ')}`
+  if (type === 'boolean') return 'true or false'
+  if (type === 'integer') return `an integer from ${minimum} to ${maximum}`
   return 'a text that is not empty'
 }

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 
 /**
  * The first thing that is wrong with `[[pipeline]]`, in one line: which pipeline, which key, what it is, what was

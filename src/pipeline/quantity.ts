@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 const byteUnits = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }
 const timeUnits = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { BatchLimits } from './batcher.js'
 import { sinks, steps } from './catalog.js'
 import {

@@ -68,13 +68,18 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const complaints = new Complaints(log, clock)
   let whenEmpty = () => {}
   let services: Services | undefined
+  // The first connection may come before `listen` is done: to a process of several it is given by the one that listens.
+  const ready = () => {
+    services ??= servicesAt(portOf(server), options, complaints)
+    return services
+  }
 
   const onClosed = (connection: Connection) => {
     connections.delete(connection)
     if (connections.size === 0) whenEmpty()
   }
   const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket: Socket) => {
-    if (services === undefined || connections.size >= connectionsMax) {
+    if (connections.size >= connectionsMax) {
       socket.on('error', () => socket.destroy())
       socket.destroy()
       observer.connectionRefused()
@@ -82,30 +87,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       return
     }
     observer.connectionOpened()
-    connections.add(new Connection(socket, services, onClosed))
+    connections.add(new Connection(socket, ready(), onClosed))
   })
   await started(server, options.port, options.host)
   server.on('error', (error) => log.error({ err: error }, 'the Kafka port failed'))
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : options.port
-  services = {
-    cluster: options.cluster,
-    groups: options.groups,
-    config: options.config(port),
-    steering: options.steering,
-    clock,
-    random: options.random,
-    log,
-    dispatcher: new Dispatcher(options.handlers),
-    observer,
-    frames: options.frames,
-    budget: new RequestBudget(limits.requestBytesInFlightMax),
-    pendingAnswers: new PendingAnswers(),
-    complaints,
-    limits: { ...limits, idleTimeoutMs: options.idleTimeoutMs, ...options.limits },
-    fatal: options.fatal,
-  }
-
   let sweep: Timer = clock.after(sweepMs, expire)
   function expire() {
     const now = clock.monotonic()
@@ -114,7 +99,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   }
 
   return {
-    port,
+    port: portOf(server),
     get connectionCount() {
       return connections.size
     },
@@ -135,6 +120,33 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       await stopped
     },
   }
+}
+
+function servicesAt(port: number, options: ListenerOptions, complaints: Complaints): Services {
+  const { cluster, groups, steering, clock, random, log, observer, frames, fatal } = options
+  return {
+    cluster,
+    groups,
+    config: options.config(port),
+    steering,
+    clock,
+    random,
+    log,
+    dispatcher: new Dispatcher(options.handlers),
+    observer,
+    frames,
+    budget: new RequestBudget(limits.requestBytesInFlightMax),
+    pendingAnswers: new PendingAnswers(),
+    complaints,
+    limits: { ...limits, idleTimeoutMs: options.idleTimeoutMs, ...options.limits },
+    fatal,
+  }
+}
+
+function portOf(server: Server): number {
+  const address = server.address()
+  if (typeof address !== 'object' || address === null) throw new TypeError('the Kafka port is not listened on')
+  return address.port
 }
 
 function started(server: Server, port: number, host: string | undefined): Promise<void> {

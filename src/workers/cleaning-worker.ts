@@ -128,7 +128,7 @@ export class CleaningWorker implements CleaningWork {
     let thread: Thread
     try {
       thread = await Thread.start({
-        program: program ?? new URL('./cleaning-thread.js', import.meta.url),
+        program: program ?? new URL('../workers/cleaning-thread.js', import.meta.url),
         name: 'cleaning',
         heapMibMax: mib,
         onFailed: (error) => {

@@ -122,7 +122,7 @@ function copy(
   const kept = (absolute: string) => !isIgnored(absolute.slice(root.length + 1))
   assert.ok(kept(join(root, path)), `${path} is left out by .dockerignore`)
   const to = folder === undefined ? target : join(folder, basename(path))
-  cpSync(join(root, path), to, { recursive: true, filter: kept })
+  cpSync(join(root, path), to, { recursive: true, filter: kept, preserveTimestamps: true })
 }
 
 /** One for each instruction, without comments, its lines joined. */

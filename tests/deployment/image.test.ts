@@ -124,8 +124,18 @@ describe('the image', { skip: registry.skip, concurrency: false }, () => {
     assert.equal(await isHealthy(env), false)
   })
 
+  test('it starts from the bundle, and compiles nothing of it', async () => {
+    const program = `import('./dist/src/bundle/load.js').then(async ({ isBundleUpToDate, compileBundle }) => {
+      (await import('./dist/src/base/heap.js')).suitHeapToBuffers()
+      console.log(isBundleUpToDate(), compileBundle().isCached)
+    })`
+    const { stdout, stderr } = await run('node', ['-e', program], { cwd: app })
+    assert.equal(stdout, 'true true\n', stderr)
+  })
+
   test('it has no compiler, no types, no tests and no sources, and is small', async (t) => {
-    for (const path of ['node_modules/typescript', 'node_modules/@types', 'node_modules/@biomejs', 'src', 'tests'])
+    const compilers = ['typescript', 'esbuild', '@esbuild'].map((name) => `node_modules/${name}`)
+    for (const path of [...compilers, 'node_modules/@types', 'node_modules/@biomejs', 'src', 'tests'])
       assert.ok(!existsSync(join(app, path)), path)
     const files = readdirSync(join(app, 'dist'), { recursive: true, encoding: 'utf8' })
     assert.deepEqual(

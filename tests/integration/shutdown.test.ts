@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiVersions } from '../../src/protocol/messages/api-versions.js'
 import { Fetch } from '../../src/protocol/messages/fetch.js'
 import { externalBootstrap, type Gateway, startGateway } from './gateway.js'
 import { startS3Server } from './s3-server.js'
 import { startSlowProxy } from './slow-proxy.js'
+import { buildRoot } from './tools.js'
 import { batchOf, createTopic, fetchRequest, produce } from './wire/requests.js'
 import { connect } from './wire/wire-client.js'
 
@@ -52,13 +56,13 @@ test('without a delay it stops at once', { skip }, async (t) => {
 })
 
 const server = externalBootstrap ? { skip: 'it damages a store of its own' } : await startS3Server()
+after(() => (server.skip === undefined ? server.stop() : undefined))
 
 test("an instance that can't go on ends within seconds, whatever the store does not answer", {
   skip: server.skip,
   timeout: 90_000,
 }, async (t) => {
   if (server.skip !== undefined) return
-  t.after(() => server.stop())
   const proxy = await startSlowProxy({ target: server.endpoint })
   t.after(() => proxy.close())
   const env = { ...server.environment, AWS_ENDPOINT_URL: proxy.endpoint }
@@ -90,4 +94,31 @@ test("an instance that can't go on ends within seconds, whatever the store does 
   assert.equal(await gateway.ended(), 1)
   const tookMs = performance.now() - sinceMs
   assert.ok(tookMs < 7_000, `${tookMs} ms`)
+})
+
+test('told to stop in the midst of its start, it stops', { skip: server.skip, timeout: 90_000 }, async (t) => {
+  if (server.skip !== undefined) return
+  const proxy = await startSlowProxy({ target: server.endpoint })
+  t.after(() => proxy.close())
+  const child = spawn(process.execPath, [join(buildRoot, 'src/cli/heraclitus.js')], {
+    ...{ cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'] },
+    env: {
+      ...{ ...process.env, ...server.environment, AWS_ENDPOINT_URL: proxy.endpoint },
+      HERACLITUS_STORAGE_URL: `s3://${server.bucket}/stopped`,
+      ...{ HERACLITUS_KAFKA_PORT: '0', HERACLITUS_METRICS_PORT: '0' },
+    },
+  })
+  t.after(() => child.kill('SIGKILL'))
+  let log = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    log += chunk.toString()
+  })
+  // The first request of its start is not answered before it has been told.
+  proxy.isStalled = () => {
+    child.kill('SIGTERM')
+    proxy.isStalled = () => false
+    return true
+  }
+  assert.deepEqual(await once(child, 'close'), [0, null], log)
+  assert.match(log, /shutting down.*listening.*stopped/s)
 })

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Log } from '../../base/log.js'
 import { allWritten, type SinkSpec } from '../component.js'
 import { jsonOf } from '../record.js'

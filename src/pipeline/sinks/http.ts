@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Clock } from '../../base/clock.js'
 import { messageOf } from '../../base/errors.js'
 import { allWritten, type RecordFailure, SinkError, type SinkSpec, type WriteResult } from '../component.js'

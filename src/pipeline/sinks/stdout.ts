@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { messageOf } from '../../base/errors.js'
 import { allWritten, SinkError, type SinkSpec } from '../component.js'
 import { jsonOf } from '../record.js'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { SinkSpec } from '../component.js'
 import { partitionForKey } from '../partitioner.js'
 import { valueBytes } from '../record.js'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { messageOf } from '../../base/errors.js'
 import { baseOffsetOf, batchesIn, isControlBatch, lastOffsetOf } from '../../protocol/records/batch.js'
 import { decodeRecords } from '../../protocol/records/record.js'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { StepSpec } from '../component.js'
 import { withValue } from '../record.js'
 import { compileExpression, type Expression, toJson } from './expression.js'

@@ -7,23 +7,15 @@ export type Crc32c = (bytes: Uint8Array, previous?: number) => number
 
 const require = createRequire(import.meta.url)
 
-/** Up to so many bytes the script takes less time than a native function takes to be called. */
-const scriptBytesMax = 256
-
 /**
- * The checksum of record batches: CRC-32C (Castagnoli), by the native package where it has a binary and that is quicker.
- * Loaded by the first who asks for one; a start does not need the native one.
+ * The checksum of record batches: CRC-32C (Castagnoli), by the native package where it has a binary. Loaded by the first
+ * who asks for one; a start does not.
  */
 export const crc32c: Crc32c = (bytes, previous) => {
-  if (bytes.length <= scriptBytesMax) {
-    small ??= scriptCrc32c()
-    return small(bytes, previous)
-  }
-  large ??= nativeCrc32c() ?? scriptCrc32c()
-  return large(bytes, previous)
+  loaded ??= nativeCrc32c() ?? scriptCrc32c()
+  return loaded(bytes, previous)
 }
-let small: Crc32c | undefined
-let large: Crc32c | undefined
+let loaded: Crc32c | undefined
 
 /** CRC-32C of pieces, as if they were one buffer. Unsigned. */
 export function crc32cOf(pieces: readonly Uint8Array[]): number {

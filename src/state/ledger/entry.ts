@@ -1,5 +1,5 @@
-import crc32 from 'crc-32'
 import { Packr } from 'msgpackr'
+import { crc32 } from '../../base/crc32.js'
 import { CorruptObjectError, UnavailableError } from '../../base/errors.js'
 
 /**
@@ -51,7 +51,7 @@ export const pack = (value: unknown): Buffer => packr.pack(value)
 export const unpack = (bytes: Uint8Array): unknown => packr.unpack(bytes)
 
 /** CRC-32 (IEEE) as an unsigned number. */
-export const checksum = (bytes: Uint8Array): number => crc32.buf(bytes, 0) >>> 0
+export const checksum = crc32
 
 /** The head of an entry: everything before its body. */
 export function encodeHead(writer: number, parts: readonly Part[]): Buffer {

@@ -1,12 +1,12 @@
+import { crc32 } from '../../../base/crc32.js'
 import { CorruptObjectError } from '../../../base/errors.js'
-import { crc32c } from '../../../protocol/records/crc32c.js'
 import { Numbers } from './numbers.js'
 import { markBytes, readNumber, writeNumber } from './record.js'
 
 /**
  * How a journal's file begins:
  *
- *     magic 'HLJ1' | header's length u32 | mark 8 | bounds of the numbers taken before, u64 each | crc32c of all before u32
+ *     magic 'HLJ1' | header's length u32 | mark 8 | bounds of the numbers taken before, u64 each | crc32 of all before u32
  */
 const magic = Buffer.from('HLJ1')
 const fixedBytes = 8 + markBytes
@@ -30,7 +30,7 @@ export function encodeFileHeader(mark: Uint8Array, taken: Numbers): Buffer {
   bytes.writeUInt32BE(bytes.length, 4)
   bytes.set(mark, 8)
   for (const [index, bound] of bounds.entries()) writeNumber(bytes, bound, fixedBytes + 8 * index)
-  bytes.writeUInt32BE(crc32c(bytes.subarray(0, -4)), bytes.length - 4)
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, -4)), bytes.length - 4)
   return bytes
 }
 
@@ -45,7 +45,7 @@ export function readFileHeader(path: string, read: (length: number) => Buffer): 
   const length = beginning.readUInt32BE(4)
   if (length < fixedBytes + 4 || length > lengthMax) throw unknown()
   const bytes = read(length)
-  if (bytes.length < length || crc32c(bytes.subarray(0, -4)) !== bytes.readUInt32BE(length - 4)) throw unknown()
+  if (bytes.length < length || crc32(bytes.subarray(0, -4)) !== bytes.readUInt32BE(length - 4)) throw unknown()
   const bounds: number[] = []
   for (let at = fixedBytes; at + 8 <= length - 4; at += 8) bounds.push(readNumber(bytes, at))
   return { mark: Buffer.from(bytes.subarray(8, fixedBytes)), taken: new Numbers(bounds), length }

@@ -1,11 +1,11 @@
+import { crc32, crc32Of } from '../../../base/crc32.js'
 import type { Random } from '../../../base/random.js'
-import { crc32c, crc32cOf } from '../../../protocol/records/crc32c.js'
 
 /**
  * A journal's record, all numbers big-endian:
  *
  *     mark 8 | kind u8 | flags u8 | 0 u16 | payload length u32 | number u64 | writer 8 | attempt u32 |
- *     flushed to u32 | crc32c of the payload u32 | crc32c of all before u32 | payload | 0 u8
+ *     flushed to u32 | crc32 of the payload u32 | crc32 of all before u32 | payload | 0 u8
  *
  * The mark is the file's, drawn at random when it was made, so that a record's beginning is recognised among bytes of
  * others' making. No byte of it is 0: so the last byte tells that of the record nothing is missing for which the beginning of
@@ -62,7 +62,7 @@ export function encodeRecordHeader(mark: Uint8Array, header: RecordHeader): Buff
   bytes.writeUInt32BE(header.attempt, 32)
   bytes.writeUInt32BE(header.flushedTo, 36)
   bytes.writeUInt32BE(header.payloadChecksum, 40)
-  bytes.writeUInt32BE(crc32c(bytes.subarray(0, recordHeaderBytes - 4)), recordHeaderBytes - 4)
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, recordHeaderBytes - 4)), recordHeaderBytes - 4)
   return bytes
 }
 
@@ -71,7 +71,7 @@ export function decodeRecordHeader(mark: Uint8Array, bytes: Buffer, at: number):
   if (at + recordHeaderBytes > bytes.length) return undefined
   if (bytes.compare(mark, 0, markBytes, at, at + markBytes) !== 0) return undefined
   const checksum = bytes.readUInt32BE(at + recordHeaderBytes - 4)
-  if (crc32c(bytes.subarray(at, at + recordHeaderBytes - 4)) !== checksum) return undefined
+  if (crc32(bytes.subarray(at, at + recordHeaderBytes - 4)) !== checksum) return undefined
   return {
     kind: bytes[at + 8] as RecordKind,
     payloadLength: bytes.readUInt32BE(at + 12),
@@ -92,7 +92,7 @@ export function newMark(random: Random): Buffer {
   return mark
 }
 
-export const payloadChecksum = (pieces: readonly Uint8Array[]): number => crc32cOf(pieces)
+export const payloadChecksum = (pieces: readonly Uint8Array[]): number => crc32Of(pieces)
 
 /** What a reference says: where the bytes are, and how many. */
 export interface Reference {

@@ -1,4 +1,4 @@
-import { crc32c } from '../../../protocol/records/crc32c.js'
+import { crc32 } from '../../../base/crc32.js'
 import { decodeRecordHeader, type RecordHeader, recordEnd, recordHeaderBytes } from './record.js'
 
 /** Reads up to `length` bytes at a position of the file, fewer only at its end, into `into`; how many. */
@@ -93,7 +93,7 @@ export class RecordScanner {
       const found = this.#at(at, Math.min(end - at, chunkBytes))
       if (found.length === 0) return 'short'
       const part = found.subarray(0, end - at)
-      checksum = crc32c(part, checksum)
+      checksum = crc32(part, checksum)
       at += part.length
     }
     const [last] = this.#at(position + header.payloadLength, recordEnd.length)

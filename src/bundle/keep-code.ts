@@ -1,0 +1,12 @@
+import { writeFileSync } from 'node:fs'
+import { suitHeapToBuffers } from '../base/heap.js'
+import { compileBundle } from './load.js'
+
+/* Runs a gateway from the bundle until it is told to stop, and then writes the code of all that has run to a file. */
+
+const [codeFile = ''] = process.argv.slice(2)
+
+suitHeapToBuffers()
+const bundle = compileBundle()
+process.exitCode = await bundle.run().start([])
+writeFileSync(codeFile, bundle.code())
