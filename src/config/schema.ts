@@ -102,7 +102,10 @@ export const heraclitusSection = z.strictObject({
     .describe('Longest session timeout a group member may ask for (group.max.session.timeout.ms).'),
   group_initial_rebalance_delay_ms: milliseconds(0, timerMsMax)
     .default(3_000)
-    .describe('How long an empty group waits for more members before its first rebalance.'),
+    .describe(
+      'How long an empty group waits for more members before its first rebalance. With 0 only those who come within ' +
+        'some milliseconds of each other share it.',
+    ),
   group_max_size: z
     .int()
     .min(1)

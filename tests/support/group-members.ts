@@ -40,6 +40,12 @@ export class GroupTestBed {
     return { instance, coordinator }
   }
 
+  /** What a request comes to, after as much time as those who come to an empty group wait for each other. */
+  async soon<Answer>(request: Promise<Answer>, ms = 20): Promise<Answer> {
+    await this.clock.advance(ms)
+    return request
+  }
+
   async createTopic(name: string, partitionCount: number): Promise<void> {
     const [instance] = this.ledger.instances
     await instance?.propose('createTopic', { name, id: topicIdOf(name), partitionCount, configs: [] })

@@ -13,6 +13,9 @@ const keyTypes = { group: 0, transaction: 1 } as const
 export const findCoordinator = handle(FindCoordinator, (request, context) => {
   const { keyType, key, coordinatorKeys } = request
   const brokers = brokersOf(context)
+  // Who asks is likely to join.
+  if (keyType === keyTypes.group)
+    for (const groupId of context.apiVersion < 4 ? [key] : coordinatorKeys) context.groups.sought(groupId)
   return context.apiVersion < 4
     ? coordinatorFor(keyType, key, brokers)
     : { coordinators: coordinatorKeys.map((each) => ({ key: each, ...coordinatorFor(keyType, each, brokers) })) }

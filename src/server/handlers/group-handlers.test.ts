@@ -62,7 +62,8 @@ async function openServer() {
       proceed() {},
     } as unknown as RequestContext
     const frame = Buffer.concat(writeRequest(api, version, 1, 'client', request as never)).subarray(4)
-    const answer = await handler.run(readRequest(api, readRequestHeader(frame), frame), context)
+    const running = Promise.resolve(handler.run(readRequest(api, readRequestHeader(frame), frame), context))
+    const answer = await bed.soon(running)
     return readResponse(api, version, Buffer.concat(writeResponse(api, version, 1, answer as never)).subarray(4))
       .response
   }

@@ -8,6 +8,7 @@ import { type JoinAnswer, joinRefused } from '../views/group-join.js'
 import { type SyncAnswer, syncRefused } from '../views/groups.js'
 import type { CommittedPartition } from '../views/offsets.js'
 import { Deadlines } from './deadlines.js'
+import { Gatherings } from './gatherings.js'
 import {
   type DescribedGroup,
   describeGroup,
@@ -53,6 +54,7 @@ export class GroupCoordinator {
   readonly #clock: Clock
   readonly #random: Random
   readonly #limits: GroupLimits
+  readonly #gatherings: Gatherings
   readonly #parked: ParkedRequests
   readonly #sessions: Sessions
   readonly #deadlines: Deadlines
@@ -65,6 +67,7 @@ export class GroupCoordinator {
     this.#clock = clock
     this.#random = random
     this.#limits = limits
+    this.#gatherings = new Gatherings(proposer, clock)
     const parked = new ParkedRequests(proposer)
     const sessions = new Sessions({ proposer, clock, log, parked })
     this.#parked = parked
@@ -79,6 +82,11 @@ export class GroupCoordinator {
     })
   }
 
+  /** A client looks for the group's coordinator. */
+  sought(groupId: string): void {
+    this.#gatherings.sought(groupId)
+  }
+
   /** Waits for the end of the join phase; `signal` says that the connection is gone. */
   async join(request: JoinRequest, signal: AbortSignal): Promise<JoinAnswer> {
     const { groupId, sessionTimeoutMs } = request
@@ -91,10 +99,14 @@ export class GroupCoordinator {
       return joinRefused(ErrorCode.INVALID_SESSION_TIMEOUT, request.memberId)
     const newMemberId = `${request.groupInstanceId ?? request.clientId}-${this.#random.uuid()}`
     const memberId = request.memberId === '' ? newMemberId : request.memberId
+    const mayGather = this.#limits.groupInitialRebalanceDelayMs === 0
     const name = this.#nameRequest()
     return this.#parked.join(
       { groupId, memberId, request: name },
       async () => {
+        const gathering = mayGather ? this.#gatherings.join(request) : undefined
+        if (gathering !== undefined) await gathering
+        if (signal.aborted || this.#isClosed) return joinRefused(ErrorCode.COORDINATOR_NOT_AVAILABLE, memberId)
         const outcome = await this.#proposer.propose('joinGroup', {
           groupId,
           memberId: request.memberId,
@@ -128,6 +140,10 @@ export class GroupCoordinator {
     return this.#parked.sync(
       { groupId, memberId, generationId, request: name },
       async () => {
+        const isLeader = this.#proposer.state.groups.byId(groupId)?.leader === memberId
+        const gathering = isLeader ? this.#gatherings.assign(groupId) : undefined
+        if (gathering !== undefined) await gathering
+        if (signal.aborted || this.#isClosed) return syncRefused(ErrorCode.COORDINATOR_NOT_AVAILABLE)
         const outcome = await this.#proposer.propose('syncGroup', {
           groupId,
           memberId,
@@ -266,6 +282,7 @@ export class GroupCoordinator {
     this.#sessions.close()
     this.#retention.close()
     this.#parked.close()
+    this.#gatherings.close()
   }
 
   #judgeHeartbeat(request: HeartbeatRequest, heardAtMs: number): ErrorCode {

@@ -28,6 +28,8 @@ interface Waiting extends ParkedRequest {
 export class ParkedRequests {
   readonly #proposer: Proposer
   readonly #byGroup = new Map<string, Map<string, Waiting>>()
+  /** Groups that have changed in the entry that is being applied. */
+  readonly #changed = new Set<string>()
   readonly #stopListening: () => void
   #isClosed: boolean = false
 
@@ -36,7 +38,7 @@ export class ParkedRequests {
     this.#stopListening = proposer.listen({
       joinCompleted: (groupId) => this.#review(groupId),
       syncCompleted: (groupId) => this.#review(groupId),
-      groupChanged: (groupId) => this.#review(groupId),
+      groupChanged: (groupId) => this.#reviewOnce(groupId),
       memberRemoved: (groupId, memberId, errorCode) => {
         for (const waiting of this.#waitingOf(groupId))
           if (waiting.memberId === memberId) waiting.refuse(errorCode as ErrorCode)
@@ -143,6 +145,18 @@ export class ParkedRequests {
         },
       )
     })
+  }
+
+  /** After all that is applied together: a hundred joins in one entry are no reason to look at all who wait a hundred times. */
+  #reviewOnce(groupId: string): void {
+    if (!this.#byGroup.has(groupId)) return
+    if (this.#changed.size === 0)
+      queueMicrotask(() => {
+        const changed = [...this.#changed]
+        this.#changed.clear()
+        for (const each of changed) this.#review(each)
+      })
+    this.#changed.add(groupId)
   }
 
   #review(groupId: string): void {

@@ -29,6 +29,10 @@ export class RoutedCoordinator implements Coordinator {
     })
   }
 
+  sought(groupId: string): void {
+    this.#of(groupId).sought(groupId)
+  }
+
   join(request: JoinRequest, signal: AbortSignal): Promise<JoinAnswer> {
     return this.#of(request.groupId).join(request, signal)
   }

@@ -99,8 +99,8 @@ test('what a member learnt from another instance a moment ago is not refused', a
   const bed = new GroupTestBed({ groupInitialRebalanceDelayMs: 0 })
   const [here, there] = [bed.open(), bed.open(60_000)]
   const member = new TestMember(here.coordinator, 'group')
-  await member.join()
-  await member.sync()
+  await bed.soon(member.join())
+  await bed.soon(member.sync())
   const moved = new TestMember(there.coordinator, 'group')
   moved.memberId = member.memberId
   moved.generationId = member.generationId
@@ -201,10 +201,10 @@ test('when the ledger can not be reached, clients are told to look elsewhere', a
   const bed = new GroupTestBed({ groupInitialRebalanceDelayMs: 0 })
   const { coordinator, instance } = bed.open()
   const member = new TestMember(coordinator, 'group')
-  await member.join()
+  await bed.soon(member.join())
   instance.cut()
   const unavailable = ErrorCode.COORDINATOR_NOT_AVAILABLE
-  assert.equal((await member.sync()).errorCode, unavailable)
+  assert.equal((await bed.soon(member.sync())).errorCode, unavailable)
   assert.equal((await new TestMember(coordinator, 'group').join()).errorCode, unavailable)
   assert.equal(await member.leave(), unavailable)
   assert.equal(await member.commit('topic', 0, 1), unavailable)
