@@ -37,9 +37,9 @@ class Landing implements Receiver {
     this.#advance(bytes)
   }
 
-  received(chunk: Buffer): void {
-    chunk.copy(this.place, this.filled)
-    this.#advance(chunk.length)
+  received(chunk: Buffer, bytes: number): void {
+    chunk.copy(this.place, this.filled, 0, bytes)
+    this.#advance(bytes)
   }
 
   #advance(bytes: number): void {

@@ -6,13 +6,13 @@ export interface Receiver {
   target(): Buffer | undefined
   /** So many bytes have landed in the target. */
   landed(bytes: number): void
-  /** Bytes have come that are the receiver's to keep. */
-  received(chunk: Buffer): void
+  /** So many bytes have come, at the beginning of `chunk`: they are the receiver's until it returns. */
+  received(chunk: Buffer, bytes: number): void
 }
 
 /** One read takes at most so many bytes when there is no target. */
 const scratchBytes = 64 * 1024
-/** All sockets share it: what has been read is copied out before anything else is read. */
+/** All sockets share it: what has been read is used, or copied out, before anything else is read. */
 let scratch: Buffer | undefined
 
 /** What node's sockets are made of, as far as it is used here. */
@@ -34,7 +34,7 @@ interface SocketInternals {
 export function receive(accepted: Socket, receiver: Receiver): Socket {
   const socket = withTarget(accepted, receiver)
   if (socket !== undefined) return socket
-  accepted.on('data', (chunk: Buffer) => receiver.received(chunk))
+  accepted.on('data', (chunk: Buffer) => receiver.received(chunk, chunk.length))
   accepted.resume()
   return accepted
 }
@@ -48,7 +48,7 @@ function withTarget(accepted: Socket, receiver: Receiver): Socket | undefined {
   const onread = {
     buffer: () => receiver.target() ?? everywhere,
     callback(bytes: number, buffer: Uint8Array) {
-      if (buffer === everywhere) receiver.received(Buffer.from(everywhere.subarray(0, bytes)))
+      if (buffer === everywhere) receiver.received(everywhere, bytes)
       else receiver.landed(bytes)
       return true
     },
