@@ -98,6 +98,10 @@ export class Connection implements BudgetWaiter, Receiver {
     return this.#isDraining ? undefined : this.#frames.target()
   }
 
+  get expectsMuch(): boolean {
+    return this.#frames.isLarge
+  }
+
   landed(bytes: number): void {
     this.#lastReadMs = this.#services.clock.monotonic()
     this.#frames.landed(bytes)

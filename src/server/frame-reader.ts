@@ -12,6 +12,9 @@ export class FrameLengthError extends Error {
  */
 export type FramePlace = 'asReceived' | 'pinned' | 'kept'
 
+/** To copy so many bytes costs more than another read. */
+const largeBytesMin = 16 * 1024
+
 /** What has been received, from `start` to `end`. */
 interface Chunk {
   bytes: Buffer
@@ -35,6 +38,8 @@ export class FrameReader {
   #filled = 0
   #refusedBytes = 0
   #awaitsBytes = false
+  /** The size of the last frame that has begun. */
+  #lastBytes = 0
 
   /** `placeOf` says where the frame of a request of that API is to be. */
   constructor(budget: RequestBudget, memory: PinnedMemory, placeOf: (apiKey: number) => FramePlace) {
@@ -56,6 +61,11 @@ export class FrameReader {
   /** Whether a frame has begun whose rest has yet to come. */
   get awaitsBytes(): boolean {
     return this.#awaitsBytes
+  }
+
+  /** Whether the last frame was so large that it is better not read before its place is known. */
+  get isLarge(): boolean {
+    return this.#lastBytes > largeBytesMin
   }
 
   /** What is still missing of a frame that has begun, so that it can be read into its place. */
@@ -104,6 +114,7 @@ export class FrameReader {
         this.#refusedBytes = length
         return undefined
       }
+      this.#lastBytes = length
       const chunk = this.#chunks[0]
       const isWhole = chunk !== undefined && chunk.end - chunk.start >= 4 + length
       const place = this.#unreadBytes < 6 ? 'pinned' : this.#placeOf(this.#peekInteger(4, 2))

@@ -484,7 +484,7 @@ export const ledgerMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'state/ledger/committer.js',
-        find: 'this.#waits(proposal.batch.batch.length);',
+        find: 'this.#waits(proposal.batch.length);',
         replace: ';',
       },
     ],

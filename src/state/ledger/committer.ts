@@ -337,12 +337,14 @@ export class Committer {
 
   #underWay(put: Promise<void>): void {
     this.#putsUnderWay++
-    put
-      .catch((error: unknown) => this.#options.onFatal(error))
-      .finally(() => {
-        this.#putsUnderWay--
-        this.pumpSoon()
-      })
+    const ended = () => {
+      this.#putsUnderWay--
+      if (this.#queue.length > 0 || this.#pending.size > 0 || this.#options.lanes.hasFound) this.pumpSoon()
+    }
+    put.then(ended, (error: unknown) => {
+      this.#options.onFatal(error)
+      ended()
+    })
   }
 
   async #putInLedger(sequence: number, placement: Placement): Promise<void> {
