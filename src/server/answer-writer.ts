@@ -63,6 +63,11 @@ export class AnswerWriter {
     this.#chunkBytes = 0
     if (whenSent.length > 0) this.#whenSent = []
     const socket = this.#socket
+    // It may have gone since; who waits for its answer to be sent waits in vain.
+    if (!socket.writable) {
+      this.count()
+      return
+    }
     const onSent =
       whenSent.length === 0
         ? undefined
