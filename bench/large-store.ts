@@ -1,6 +1,8 @@
 import { systemClock } from '../src/base/clock.js'
+import { noPins } from '../src/base/pinned-memory.js'
 import { systemRandom } from '../src/base/random.js'
 import { encodeBatch } from '../src/protocol/records/record.js'
+import { appendProposal } from '../src/state/ledger/append.js'
 import { encodeHead, type Part } from '../src/state/ledger/entry.js'
 import { Fold } from '../src/state/ledger/fold.js'
 import { claimWriter, openIdentity } from '../src/state/ledger/identity.js'
@@ -43,11 +45,10 @@ export async function makeLargeStore(options: LargeStoreOptions): Promise<{ snap
   const batch = encodeBatch({
     records: [{ timestampMs, key: null, value: Buffer.alloc(recordBytes, '.'), headers: [] }],
   })
-  const numbers = { recordCount: 1, maxTimestampMs: timestampMs, producerId: -1, producerEpoch: -1, baseSequence: -1 }
 
   const write = async (proposals: Proposal[]) => {
     const sequence = fold.next
-    const { commands, body, bodyLength } = buildPart(proposals)
+    const { commands, body, bodyLength } = buildPart(proposals, noPins)
     const part: Part = { writer, index: sequence, timeMs: timestampMs, commands, bodyLength, lanePosition: 0 }
     const head = encodeHead(writer, [part])
     await store.putIfAbsent(entryKey(ledger, sequence), [head, ...body])
@@ -66,7 +67,7 @@ export async function makeLargeStore(options: LargeStoreOptions): Promise<{ snap
     const partition = fold.next % partitions
     const append = { topicId: idOf(partition % topicCount), partition: Math.floor(partition / topicCount), batch }
     const request = { outcomes: [], missing: 1, resolve: errorless, reject: errorless }
-    await write([{ kind: 'append', batch: append, numbers, request, slot: 0 }])
+    await write([appendProposal(append, request, 0)])
     if (fold.next % 50_000 === 0) onProgress(fold.next)
     if (fold.next !== entries - tail + 1) continue
     const { pieces, bytes } = await encodeSnapshot(fold.state, fold.next - 1, systemClock)

@@ -115,11 +115,14 @@ const produced = encodeBatch({
 function framing(): () => unknown {
   const frame = Buffer.alloc(2 ** 20)
   frame.writeInt32BE(frame.length - 4)
-  const reader = new FrameReader(new RequestBudget(Number.MAX_SAFE_INTEGER), new PinnedMemory(new BufferPool(2 ** 24)))
+  const memory = new PinnedMemory(new BufferPool(2 ** 24))
+  const reader = new FrameReader(new RequestBudget(Number.MAX_SAFE_INTEGER), memory, () => 'pinned')
   return () => {
     for (let at = 0; at < frame.length; at += 65_536) {
-      reader.push(frame.subarray(at, at + 65_536))
-      reader.next(2 ** 21)
+      reader.push(frame.subarray(at), Math.min(65_536, frame.length - at))
+      const whole = reader.next(2 ** 21)
+      reader.keep()
+      if (whole !== undefined) memory.unpin(whole)
     }
   }
 }

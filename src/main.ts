@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import { systemClock } from './base/clock.js'
+import { suitCompilersToServing } from './base/compiler.js'
 import { messageOf } from './base/errors.js'
 import { createLog, type Log } from './base/log.js'
 import { systemRandom } from './base/random.js'
@@ -68,6 +69,7 @@ async function run(config: Config, log: Log, end: (code: number) => void): Promi
       },
       show: cluster.isWorker ? (view) => reportToSupervisor(process, view) : undefined,
     })
+    suitCompilersToServing()
     if (cluster.isWorker) process.send?.({ kind: 'listening' } satisfies FromProcess)
     stopGateway = (delayMs) => gateway.close(delayMs)
   } catch (error) {

@@ -123,7 +123,9 @@ class Family<Child extends Cell> implements Labelled<Child, string> {
   readonly help: string
   readonly #labels: readonly string[]
   readonly #create: () => Child
-  readonly #children = new Map<string, { labels: Labels; child: Child }>()
+  /** By the values of the labels in their order, one map within the other. */
+  readonly #root: Branch<Child> = new Map()
+  readonly #children: { labels: Labels; child: Child }[] = []
 
   constructor(type: string, name: string, help: string, labels: readonly string[], create: () => Child) {
     this.type = type
@@ -134,22 +136,38 @@ class Family<Child extends Cell> implements Labelled<Child, string> {
   }
 
   with(labels: Labels): Child {
-    let key = ''
-    for (const label of this.#labels) key += `${labels[label]}\0`
-    const known = this.#children.get(key)
-    if (known) return known.child
-    const other = Object.fromEntries(this.#labels.map((label) => [label, 'other']))
-    if (this.#children.size >= childrenMax && key !== 'other\0'.repeat(this.#labels.length)) return this.with(other)
-    const child = this.#create()
-    this.#children.set(key, { labels, child })
-    return child
+    let found: Branch<Child> | Child | undefined = this.#root
+    for (const label of this.#labels) {
+      found = (found as Branch<Child>).get(labels[label])
+      if (found === undefined) return this.#add(labels)
+    }
+    return found instanceof Map ? this.#add(labels) : found
   }
 
   async get() {
-    const values = [...this.#children.values()].flatMap(({ labels, child }) => child.samples(this.name, labels))
+    const values = this.#children.flatMap(({ labels, child }) => child.samples(this.name, labels))
     return { name: this.name, help: this.help, type: this.type, values, aggregator: 'sum' }
   }
+
+  #add(labels: Labels): Child {
+    const isOther = this.#labels.every((label) => labels[label] === 'other')
+    if (this.#children.length >= childrenMax && !isOther)
+      return this.with(Object.fromEntries(this.#labels.map((label) => [label, 'other'])))
+    const child = this.#create()
+    this.#children.push({ labels, child })
+    let branch: Branch<Child> = this.#root
+    for (const label of this.#labels.slice(0, -1)) {
+      const next = branch.get(labels[label])
+      const below: Branch<Child> = next instanceof Map ? next : new Map()
+      branch.set(labels[label], below)
+      branch = below
+    }
+    branch.set(labels[this.#labels.at(-1) ?? ''], child)
+    return child
+  }
 }
+
+type Branch<Child> = Map<string | undefined, Branch<Child> | Child>
 
 class NumberCell implements Counter, Gauge, Cell {
   #value = 0

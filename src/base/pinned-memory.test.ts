@@ -22,15 +22,38 @@ test('memory is used again once the last of those who pinned it has let it go, b
   assert.equal(memory.take(large).buffer, bytes.buffer)
 })
 
-test('what nobody has pinned is none of its: small buffers, those of others, and what was let go already', () => {
+test('what nobody has pinned is none of its: the memory of others, and what was let go already', () => {
   const memory = new PinnedMemory(new BufferPool(2 ** 20))
   const gone = memory.take(large)
   memory.unpin(gone)
   const { idleBytes } = memory
-  for (const bytes of [gone, memory.take(10), Buffer.alloc(large)]) {
+  const other = new PinnedMemory(new BufferPool(2 ** 20))
+  for (const bytes of [gone, other.take(large), Buffer.alloc(large)]) {
     memory.pin(bytes)
     memory.unpin(bytes)
     memory.unpin(bytes)
   }
   assert.equal(memory.idleBytes, idleBytes)
+  assert.equal(other.idleBytes, 0)
+})
+
+test('small memory is cut from larger pieces, which go back once none of what was cut from them is used', () => {
+  const freed: Buffer[] = []
+  const memory = new PinnedMemory(new BufferPool(2 ** 20), { whenFree: (bytes) => freed.push(bytes) })
+  const cut = [memory.take(3)]
+  while (cut.at(-1)?.buffer === cut[0]?.buffer) cut.push(memory.take(1_000))
+  const next = cut.pop() as Buffer
+  assert.ok(cut.length > 20, `${cut.length} of one piece`)
+  // They lie apart from one another.
+  for (const [i, bytes] of cut.entries()) bytes.fill(i)
+  for (const [i, bytes] of cut.entries()) assert.ok(bytes.every((byte) => byte === i))
+  const last = cut.pop() as Buffer
+  for (const bytes of cut) memory.unpin(bytes)
+  memory.pin(last)
+  memory.unpin(last)
+  assert.equal(freed.length, 0)
+  memory.unpin(last)
+  assert.equal(freed.length, 1)
+  assert.equal(freed[0]?.buffer, last.buffer)
+  assert.notEqual(next.buffer, last.buffer)
 })

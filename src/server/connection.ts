@@ -50,7 +50,7 @@ export class Connection implements BudgetWaiter, Receiver {
   constructor(accepted: Socket, services: Services, onClosed: (connection: Connection) => void) {
     this.#services = services
     this.#onClosed = onClosed
-    this.#frames = new FrameReader(services.budget, services.frames)
+    this.#frames = new FrameReader(services.budget, services.frames, (apiKey) => services.dispatcher.placeOf(apiKey))
     const socket = receive(accepted, this)
     this.#socket = socket
     this.#writer = new AnswerWriter(socket, services.pendingAnswers, services.limits.responseBytesPendingMax)
@@ -98,17 +98,22 @@ export class Connection implements BudgetWaiter, Receiver {
     return this.#isDraining ? undefined : this.#frames.target()
   }
 
+  get expectsMuch(): boolean {
+    return this.#frames.isLarge
+  }
+
   landed(bytes: number): void {
     this.#lastReadMs = this.#services.clock.monotonic()
     this.#frames.landed(bytes)
     this.#pump()
   }
 
-  received(chunk: Buffer): void {
+  received(chunk: Buffer, bytes: number): void {
     if (this.#isClosed || this.#isDraining) return
     this.#lastReadMs = this.#services.clock.monotonic()
-    this.#frames.push(chunk)
+    this.#frames.push(chunk, bytes)
     this.#pump()
+    this.#frames.keep()
   }
 
   /** Closes the connection if it has broken a time-out. */
@@ -188,8 +193,9 @@ export class Connection implements BudgetWaiter, Receiver {
   #start(frame: Buffer): void {
     const { budget, clock } = this.#services
     this.#hasRequested = true
-    this.#lastRequestMs = clock.monotonic()
-    const exchange = this.#open(frame)
+    const startedAtMs = clock.monotonic()
+    this.#lastRequestMs = startedAtMs
+    const exchange = this.#open(frame, startedAtMs)
     if (exchange === undefined) {
       budget.release(frame.length)
       return
@@ -210,29 +216,22 @@ export class Connection implements BudgetWaiter, Receiver {
       this.#fail(exchange, error)
       return
     }
-    if (answer instanceof Promise) void this.#await(exchange, answer)
+    if (answer instanceof Promise)
+      void answer.then(
+        (value: unknown) => this.#answer(exchange, value),
+        (error: unknown) => this.#fail(exchange, error),
+      )
     else this.#answer(exchange, answer)
   }
 
-  async #await(exchange: Exchange, answer: Promise<unknown>): Promise<void> {
-    let value: unknown
-    try {
-      value = await answer
-    } catch (error) {
-      this.#fail(exchange, error)
-      return
-    }
-    this.#answer(exchange, value)
-  }
-
   /** Opens a request, or takes a token; undefined when there is nothing to start. */
-  #open(frame: Buffer): Exchange | undefined {
+  #open(frame: Buffer, startedAtMs: number): Exchange | undefined {
     if (this.sasl.expectsBareToken) {
       this.#takeBareToken(frame)
       return undefined
     }
     try {
-      const opened = openRequest(frame, this, this.#services)
+      const opened = openRequest(frame, this, this.#services, startedAtMs)
       if (opened instanceof Exchange) return opened
       this.#reject(opened.reason, opened.subject, opened.fields)
     } catch (error) {
@@ -272,12 +271,12 @@ export class Connection implements BudgetWaiter, Receiver {
       responseBytes,
     })
     // Whoever still uses it, as an append that takes longer than its request may, has pinned it.
-    if (exchange.route.handler.keepsNothing) this.#services.frames.unpin(exchange.frame)
+    if (exchange.route.place !== 'kept') this.#services.frames.unpin(exchange.frame)
     this.#done(exchange)
   }
 
   #done(exchange: Exchange): void {
-    exchange.isDone = true
+    exchange.settle()
     if (this.#isClosed) {
       this.#services.budget.release(exchange.requestBytes)
       return

@@ -7,6 +7,7 @@ import type { Cluster } from '../state/cluster.js'
 import type { Coordinator } from '../state/groups/coordinator.js'
 import type { Steering } from '../state/steering/steering.js'
 import type { Connection } from './connection.js'
+import type { Deadline } from './deadlines.js'
 import type { Route } from './dispatch.js'
 import type { RequestContext } from './handler.js'
 import type { SaslSession } from './sasl.js'
@@ -15,22 +16,10 @@ import type { Services } from './services.js'
 
 /** One request of a connection, from its start to its answer; a link in the connection's queue of answers. */
 export class Exchange implements RequestContext {
-  readonly cluster: Cluster
-  readonly groups: Coordinator
-  readonly config: ServerConfig
-  readonly steering: Steering | undefined
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Log
-  readonly served: readonly AnyApi[]
-  readonly clientHost: string
-  readonly signal: AbortSignal
-  readonly sasl: SaslSession
-  readonly apiVersion: number
-  readonly clientId: string
-
   readonly route: Route
   readonly request: unknown
+  readonly apiVersion: number
+  readonly clientId: string
   readonly correlationId: number
   readonly frame: Buffer
   readonly startedAtMs: number
@@ -41,6 +30,8 @@ export class Exchange implements RequestContext {
   chunks: Buffer[] | undefined = undefined
   onSent: (() => void) | undefined = undefined
   readonly #connection: Connection
+  readonly #services: Services
+  #deadline: Deadline | undefined = undefined
   #turn: PromiseWithResolver | undefined = undefined
 
   constructor(
@@ -50,26 +41,61 @@ export class Exchange implements RequestContext {
     header: RequestHeader,
     request: unknown,
     frame: Buffer,
+    startedAtMs: number,
   ) {
-    this.cluster = services.cluster
-    this.groups = services.groups
-    this.config = services.config
-    this.steering = services.steering
-    this.clock = services.clock
-    this.random = services.random
-    this.log = services.log
-    this.served = services.dispatcher.served
-    this.clientHost = connection.clientHost
-    this.signal = connection.signal
-    this.sasl = connection.sasl
-    this.apiVersion = header.apiVersion
-    this.clientId = header.clientId ?? ''
     this.route = route
     this.request = request
+    this.apiVersion = header.apiVersion
+    this.clientId = header.clientId ?? ''
     this.correlationId = header.correlationId
     this.frame = frame
-    this.startedAtMs = services.clock.monotonic()
+    this.startedAtMs = startedAtMs
     this.#connection = connection
+    this.#services = services
+  }
+
+  get cluster(): Cluster {
+    return this.#services.cluster
+  }
+
+  get groups(): Coordinator {
+    return this.#services.groups
+  }
+
+  get config(): ServerConfig {
+    return this.#services.config
+  }
+
+  get steering(): Steering | undefined {
+    return this.#services.steering
+  }
+
+  get clock(): Clock {
+    return this.#services.clock
+  }
+
+  get random(): Random {
+    return this.#services.random
+  }
+
+  get log(): Log {
+    return this.#services.log
+  }
+
+  get served(): readonly AnyApi[] {
+    return this.#services.dispatcher.served
+  }
+
+  get clientHost(): string {
+    return this.#connection.clientHost
+  }
+
+  get signal(): AbortSignal {
+    return this.#connection.signal
+  }
+
+  get sasl(): SaslSession {
+    return this.#connection.sasl
   }
 
   get requestBytes(): number {
@@ -96,6 +122,16 @@ export class Exchange implements RequestContext {
 
   hangUp(): void {
     this.hangsUp = true
+  }
+
+  expectWithin(ms: number, giveUp: () => void): void {
+    this.#deadline = this.#services.deadlines.add(this.startedAtMs + ms, giveUp)
+  }
+
+  /** It has its answer, or will never have one. */
+  settle(): void {
+    this.isDone = true
+    if (this.#deadline !== undefined) this.#services.deadlines.withdraw(this.#deadline)
   }
 
   /** Tells the handler that it is its turn, if it waits for it. */

@@ -48,6 +48,8 @@ export interface RequestContext {
   whenSent(done: () => void): void
   /** Closes the connection once this request is answered. */
   hangUp(): void
+  /** Has `giveUp` called so many milliseconds after the request began, unless it is answered by then. Called at most once. */
+  expectWithin(ms: number, giveUp: () => void): void
 }
 
 /** A handler's answer; `null` when the client expects none (Produce with acks 0). */

@@ -9,6 +9,7 @@ import type { Coordinator } from '../state/groups/coordinator.js'
 import type { Steering } from '../state/steering/steering.js'
 import { Complaints } from './complaints.js'
 import { Connection } from './connection.js'
+import { Deadlines } from './deadlines.js'
 import { Dispatcher } from './dispatch.js'
 import type { Handler } from './handler.js'
 import { PendingAnswers } from './pending-answers.js'
@@ -66,11 +67,12 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const { clock, log, observer, connectionsMax } = options
   const connections = new Set<Connection>()
   const complaints = new Complaints(log, clock)
+  const deadlines = new Deadlines(clock)
   let whenEmpty = () => {}
   let services: Services | undefined
   // The first connection may come before `listen` is done: to a process of several it is given by the one that listens.
   const ready = () => {
-    services ??= servicesAt(portOf(server), options, complaints)
+    services ??= servicesAt(portOf(server), options, { complaints, deadlines })
     return services
   }
 
@@ -118,11 +120,16 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
         grace.cancel()
       }
       await stopped
+      deadlines.close()
     },
   }
 }
 
-function servicesAt(port: number, options: ListenerOptions, complaints: Complaints): Services {
+function servicesAt(
+  port: number,
+  options: ListenerOptions,
+  { complaints, deadlines }: Pick<Services, 'complaints' | 'deadlines'>,
+): Services {
   const { cluster, groups, steering, clock, random, log, observer, frames, fatal } = options
   return {
     cluster,
@@ -137,6 +144,7 @@ function servicesAt(port: number, options: ListenerOptions, complaints: Complain
     frames,
     budget: new RequestBudget(limits.requestBytesInFlightMax),
     pendingAnswers: new PendingAnswers(),
+    deadlines,
     complaints,
     limits: { ...limits, idleTimeoutMs: options.idleTimeoutMs, ...options.limits },
     fatal,

@@ -31,7 +31,12 @@ const openApis: ReadonlySet<number> = new Set([ApiVersions.key, SaslHandshake.ke
  * that isn't served is no reason for an answer but for closing the connection, except for ApiVersions, whose exchange
  * then is done already.
  */
-export function openRequest(frame: Buffer, connection: Connection, services: Services): Exchange | Refusal {
+export function openRequest(
+  frame: Buffer,
+  connection: Connection,
+  services: Services,
+  startedAtMs: number,
+): Exchange | Refusal {
   try {
     const header = readRequestHeader(frame)
     const { apiKey, apiVersion, clientId } = header
@@ -46,14 +51,14 @@ export function openRequest(frame: Buffer, connection: Connection, services: Ser
           apiVersion,
           clientId,
         })
-      const exchange = new Exchange(connection, services, route, header, undefined, frame)
+      const exchange = new Exchange(connection, services, route, header, undefined, frame, startedAtMs)
       exchange.chunks = unsupportedApiVersions(header.correlationId, api)
-      exchange.isDone = true
+      exchange.settle()
       return exchange
     }
     if (!connection.sasl.isOpen && !openApis.has(apiKey))
       return new Refusal('authentication', 'connection closed: a request before authentication', { api: api.name })
-    return new Exchange(connection, services, route, header, readRequest(api, header, frame), frame)
+    return new Exchange(connection, services, route, header, readRequest(api, header, frame), frame, startedAtMs)
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error
     return new Refusal('badRequest', 'connection closed: malformed request', { problem: error.message })

@@ -22,6 +22,7 @@ class Landing implements Receiver {
   readonly place: Buffer
   filled = 0
   targets = 0
+  expectsMuch = false
   onFull: () => void = () => {}
 
   constructor(bytes: number) {
@@ -37,9 +38,9 @@ class Landing implements Receiver {
     this.#advance(bytes)
   }
 
-  received(chunk: Buffer): void {
-    chunk.copy(this.place, this.filled)
-    this.#advance(chunk.length)
+  received(chunk: Buffer, bytes: number): void {
+    chunk.copy(this.place, this.filled, 0, bytes)
+    this.#advance(bytes)
   }
 
   #advance(bytes: number): void {
@@ -68,6 +69,28 @@ test('bytes land where they are wanted, without a copy, on this version of node'
   assert.notEqual(socket, accepted)
   assert.ok(landing.targets > 0)
   assert.equal(socket.remoteAddress, '127.0.0.1')
+})
+
+test('of what is large little is read before its place is known', async (context) => {
+  const { client, accepted } = await connected(context)
+  const landing = new Landing(sent.length)
+  landing.expectsMuch = true
+  const full = new Promise<void>((resolve) => {
+    landing.onFull = resolve
+  })
+  const first: number[] = []
+  const { received } = landing
+  landing.received = (chunk, bytes) => {
+    first.push(bytes)
+    received.call(landing, chunk, bytes)
+  }
+  client.write(sent)
+  // All of it is there before it is read.
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  receive(accepted, landing)
+  await full
+  assert.deepEqual(landing.place, sent)
+  assert.deepEqual(first, [4 * 1024])
 })
 
 test('bytes come all the same where a socket cannot be told where to read to', async (context) => {

@@ -4,16 +4,20 @@ import { Socket } from 'node:net'
 export interface Receiver {
   /** Where the next bytes should land, or undefined for wherever there is room: then they come by `received`. */
   target(): Buffer | undefined
+  /** Whether what comes next is large, probably: so little is to be read before there is a target for the rest. */
+  readonly expectsMuch: boolean
   /** So many bytes have landed in the target. */
   landed(bytes: number): void
-  /** Bytes have come that are the receiver's to keep. */
-  received(chunk: Buffer): void
+  /** So many bytes have come, at the beginning of `chunk`: they are the receiver's until it returns. */
+  received(chunk: Buffer, bytes: number): void
 }
 
-/** One read takes at most so many bytes when there is no target. */
+/** One read takes at most so many bytes when there is no target; and so many of what is large, which would be copied. */
 const scratchBytes = 64 * 1024
-/** All sockets share it: what has been read is copied out before anything else is read. */
+const beginningBytes = 4 * 1024
+/** All sockets share it: what has been read is used, or copied out, before anything else is read. */
 let scratch: Buffer | undefined
+let beginning: Buffer | undefined
 
 /** What node's sockets are made of, as far as it is used here. */
 interface Handle {
@@ -34,7 +38,7 @@ interface SocketInternals {
 export function receive(accepted: Socket, receiver: Receiver): Socket {
   const socket = withTarget(accepted, receiver)
   if (socket !== undefined) return socket
-  accepted.on('data', (chunk: Buffer) => receiver.received(chunk))
+  accepted.on('data', (chunk: Buffer) => receiver.received(chunk, chunk.length))
   accepted.resume()
   return accepted
 }
@@ -44,11 +48,12 @@ function withTarget(accepted: Socket, receiver: Receiver): Socket | undefined {
   const { _handle: handle, _server: server } = internals
   if (handle === null || typeof handle?.useUserBuffer !== 'function' || server === undefined) return undefined
   scratch ??= Buffer.allocUnsafeSlow(scratchBytes)
-  const everywhere = scratch
+  beginning ??= scratch.subarray(0, beginningBytes)
+  const [everywhere, little] = [scratch, beginning]
   const onread = {
-    buffer: () => receiver.target() ?? everywhere,
+    buffer: () => receiver.target() ?? (receiver.expectsMuch ? little : everywhere),
     callback(bytes: number, buffer: Uint8Array) {
-      if (buffer === everywhere) receiver.received(Buffer.from(everywhere.subarray(0, bytes)))
+      if (buffer === everywhere || buffer === little) receiver.received(buffer as Buffer, bytes)
       else receiver.landed(bytes)
       return true
     },

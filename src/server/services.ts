@@ -6,6 +6,7 @@ import type { Cluster } from '../state/cluster.js'
 import type { Coordinator } from '../state/groups/coordinator.js'
 import type { Steering } from '../state/steering/steering.js'
 import type { Complaints } from './complaints.js'
+import type { Deadlines } from './deadlines.js'
 import type { Dispatcher } from './dispatch.js'
 import type { PendingAnswers } from './pending-answers.js'
 import type { RequestBudget } from './request-budget.js'
@@ -39,6 +40,8 @@ export interface Services {
   /** Where requests are received. */
   readonly frames: PinnedMemory
   readonly pendingAnswers: PendingAnswers
+  /** When requests are given up. */
+  readonly deadlines: Deadlines
   readonly complaints: Complaints
   readonly limits: ConnectionLimits
   /** An invariant of ours is broken: the process is to stop. */

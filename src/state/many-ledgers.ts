@@ -1,3 +1,4 @@
+import type { Pins } from '../base/pinned-memory.js'
 import type { Leases, PipelineOffsets, Producers } from './cluster.js'
 import { RoutedCoordinator } from './groups/routed-coordinator.js'
 import type { WaitingBytes } from './ledger/waiting-bytes.js'
@@ -12,6 +13,7 @@ export interface ManyLedgersOptions extends ClusterOptions {
   /** By their numbers, at least two. */
   ledgers: readonly OpenLedger[]
   waiting: WaitingBytes
+  pins: Pins
   producers: Producers
 }
 
@@ -20,7 +22,7 @@ export interface ManyLedgersOptions extends ClusterOptions {
  * the topics and gives producer ids; no promise spans two others.
  */
 export function manyLedgers(options: ManyLedgersOptions): OpenCluster {
-  const { clusterId, ledgers, clock, random, log, waiting, producers } = options
+  const { clusterId, ledgers, clock, random, log, waiting, pins, producers } = options
   const proposers = ledgers.map(({ ledger }) => ledger)
   const [home] = ledgers as [OpenLedger, ...OpenLedger[]]
   const catalogue = new Catalogue({ proposers, clock, random, log })
@@ -45,7 +47,7 @@ export function manyLedgers(options: ManyLedgersOptions): OpenCluster {
   return {
     clusterId,
     topics: catalogue,
-    logs: routedLogs({ ledgers, catalogue, waiting }),
+    logs: routedLogs({ ledgers, catalogue, waiting, pins }),
     producers,
     leases,
     pipelineOffsets,

@@ -15,7 +15,6 @@ import type { CleanerObserver } from './log/cleaner-observer.js'
 import type { CleaningWork } from './log/cleaning-work.js'
 import type { CacheObserver } from './log/log-bytes.js'
 import type { UpkeepObserver } from './log/observer.js'
-import { pinnedAppends } from './log/pinned-appends.js'
 import { type UpkeepSettings, upkeepTurns } from './log/upkeep.js'
 import { manyLedgers } from './many-ledgers.js'
 import { type OpenLedger, openLedger } from './open-ledger.js'
@@ -107,7 +106,6 @@ export async function openCluster(options: ClusterOptions): Promise<OpenCluster>
   let isClosed = false
   return {
     ...cluster,
-    logs: pinnedAppends(cluster.logs, pins),
     unhealthy: () => (isClosed ? 'this instance is shutting down' : cluster.unhealthy()),
     async close() {
       if (isClosed) return

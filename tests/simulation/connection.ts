@@ -1,3 +1,4 @@
+import type { Timer } from '../../src/base/clock.js'
 import { messageOf } from '../../src/base/errors.js'
 import type { Random } from '../../src/base/random.js'
 import type { Handler, RequestContext } from '../../src/server/handler.js'
@@ -37,6 +38,7 @@ interface Exchange {
   answer: (() => void) | undefined
   onTurn: (() => void) | undefined
   onSent: (() => void) | undefined
+  deadline: Timer | undefined
 }
 
 /**
@@ -101,6 +103,7 @@ export class Connection {
         answer: undefined,
         onTurn: undefined,
         onSent: undefined,
+        deadline: undefined,
       }
       this.#lastArrivalMs = this.#later(this.#lastArrivalMs, () =>
         this.instance.process.deliver(() => this.#arrive(exchange)),
@@ -167,6 +170,7 @@ export class Connection {
 
   #answered(exchange: Exchange, answer: () => void): void {
     exchange.answer = answer
+    exchange.deadline?.cancel()
     for (let first = this.#exchanges[0]; first?.answer !== undefined; first = this.#exchanges[0]) {
       this.#exchanges.shift()
       this.#begun--
@@ -213,6 +217,9 @@ export class Connection {
         exchange.onSent = done
       },
       hangUp: () => this.reset(),
+      expectWithin: (ms, giveUp) => {
+        exchange.deadline = process.clock.after(ms, giveUp)
+      },
     }
   }
 }

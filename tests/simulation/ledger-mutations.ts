@@ -23,9 +23,9 @@ export const ledgerMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'state/log/logs.js',
-        find: 'append: (batches) => ledger.append(batches, batches.map(({ batch }) => numbersOf(batch))),',
+        find: 'append: (batches) => ledger.append(batches),',
         replace: `append: (batches) => {
-          ledger.append(batches, batches.map(({ batch }) => numbersOf(batch))).catch(() => {});
+          ledger.append(batches).catch(() => {});
           return Promise.resolve(batches.map(({ topicId, partition }) => ({
             errorCode: 0, baseOffset: logOf(topicId, partition)?.endOffset ?? 0, logStartOffset: 0,
           })));
@@ -363,25 +363,35 @@ export const ledgerMutations: readonly Mutation[] = [
     seeds: 50,
     edits: [
       {
-        file: 'state/log/logs.js',
-        find: 'append: (batches) => ledger.append(batches, batches.map(({ batch }) => numbersOf(batch))),',
-        replace: `append: (batches) => ledger.append(batches, batches.map(({ topicId, partition, batch }) => {
-            const numbers = numbersOf(batch);
-            const log = logOf(topicId, partition);
-            const isNext = log?.producers.check(numbers, log.endOffset === 0).kind !== 'duplicate';
-            return { ...numbers, flags: isNext ? 1 : 0 };
-        })),`,
+        file: 'state/ledger/ledger.js',
+        find: 'this.#committer.propose(appendProposal(batch, request, slot));',
+        replace: `const proposal = appendProposal(batch, request, slot);
+            const log = this.state.partitions.get(batch.topicId, batch.partition);
+            proposal.isNext = log?.producers.check(proposal, log.endOffset === 0).kind !== 'duplicate';
+            this.#committer.propose(proposal);`,
       },
       {
         file: 'state/ledger/part-builder.js',
         find: 'producerEpoch, baseSequence, 0);',
-        replace: 'producerEpoch, baseSequence, append.numbers.flags);',
+        replace: 'producerEpoch, baseSequence, append.isNext ? 1 : 0);',
       },
       {
         file: 'state/views/partition-log.js',
         find: 'const check = log.producers.check(batch, baseOffset === 0);',
         replace:
           "const check = numbers[at + 8] === 1 ? { kind: 'next' } : log.producers.check(batch, baseOffset === 0);",
+      },
+    ],
+  },
+  {
+    name: 'apply other appends of our own than those that were stored',
+    worlds: ledger,
+    seeds: 20,
+    edits: [
+      {
+        file: 'state/ledger/part-builder.js',
+        find: 'packing.integer(number);',
+        replace: 'packing.integer(number === 1 ? 2 : number);',
       },
     ],
   },
@@ -415,9 +425,9 @@ export const ledgerMutations: readonly Mutation[] = [
     seeds: 20,
     edits: [
       {
-        file: 'state/log/recent-bytes.js',
-        find: 'const start = at - kept.positions[index];',
-        replace: 'const start = 0;',
+        file: 'state/log/recent-runs.js',
+        find: 'const skipped = position - rows[row + POSITION];',
+        replace: 'const skipped = 0;',
       },
     ],
   },
@@ -474,7 +484,7 @@ export const ledgerMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'state/ledger/committer.js',
-        find: 'this.#waits(proposal.batch.batch.length);',
+        find: 'this.#waits(proposal.batch.length);',
         replace: ';',
       },
     ],

@@ -283,7 +283,13 @@ export const upkeepMutations: readonly Mutation[] = [
     name: "a request's memory is used again before its batches are stored",
     worlds: ['ledger', 'spread'],
     seeds: 20,
-    edits: [{ file: 'state/log/pinned-appends.js', find: 'pins.pin(batch);', replace: ';' }],
+    edits: [{ file: 'state/ledger/ledger.js', find: 'pins.pin(batch.batch);', replace: ';' }],
+  },
+  {
+    name: "a request's memory is used again before its ledger may take its batches",
+    worlds: ['spread'],
+    seeds: 20,
+    edits: [{ file: 'state/ledgers/routed-logs.js', find: 'pins.pin(batch);', replace: ';' }],
   },
   {
     name: "a request's memory is used again while its batches are kept",

@@ -1,4 +1,3 @@
-import type { Clock } from '../../base/clock.js'
 import { ErrorCode } from '../../protocol/error-codes.js'
 import { Produce, type ProduceRequest, type ProduceResponse } from '../../protocol/messages/produce.js'
 import { BatchPosition, readInt64, withLogAppendTime } from '../../protocol/records/batch.js'
@@ -109,31 +108,41 @@ function append(
   return complete(request, response, appended, outcomes, context)
 }
 
-async function complete(
+/** Answers once all outcomes are known, or once the client does not wait any longer. */
+function complete(
   request: ProduceRequest,
   response: ProduceResponse,
   appended: readonly PartitionAnswer[],
   outcomes: Promise<AppendOutcome[]>,
   context: RequestContext,
 ): Promise<ProduceResponse | null> {
-  const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : defaultTimeoutMs
-  const settled = await inTime(outcomes, timeoutMs, context.clock)
-  for (let i = 0; i < appended.length; i++) {
-    const answer = appended[i] as PartitionAnswer
-    const outcome = settled?.[i]
-    if (outcome === undefined) {
-      answer.errorCode = ErrorCode.REQUEST_TIMED_OUT
-      answer.errorMessage = `The batch was not durable within ${timeoutMs} ms; it may still become so.`
-      answer.logAppendTimeMs = -1
-      continue
+  return new Promise((resolve, reject) => {
+    const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : defaultTimeoutMs
+    let isAnswered = false
+    const answer = (settled: readonly AppendOutcome[] | undefined) => {
+      if (isAnswered) return
+      isAnswered = true
+      for (let i = 0; i < appended.length; i++) fillIn(appended[i] as PartitionAnswer, settled?.[i], timeoutMs)
+      resolve(answerOf(request, response, context))
     }
-    answer.errorCode = outcome.errorCode
-    answer.errorMessage = outcome.errorMessage ?? null
-    answer.baseOffset = outcome.baseOffset
-    answer.logStartOffset = outcome.logStartOffset
-    if (outcome.errorCode !== ErrorCode.NONE) answer.logAppendTimeMs = -1
+    context.expectWithin(timeoutMs, () => answer(undefined))
+    outcomes.then(answer, reject)
+  })
+}
+
+/** `outcome`: undefined when it takes too long. */
+function fillIn(answer: PartitionAnswer, outcome: AppendOutcome | undefined, timeoutMs: number): void {
+  if (outcome === undefined) {
+    answer.errorCode = ErrorCode.REQUEST_TIMED_OUT
+    answer.errorMessage = `The batch was not durable within ${timeoutMs} ms; it may still become so.`
+    answer.logAppendTimeMs = -1
+    return
   }
-  return answerOf(request, response, context)
+  answer.errorCode = outcome.errorCode
+  answer.errorMessage = outcome.errorMessage ?? null
+  answer.baseOffset = outcome.baseOffset
+  answer.logStartOffset = outcome.logStartOffset
+  if (outcome.errorCode !== ErrorCode.NONE) answer.logAppendTimeMs = -1
 }
 
 /** What is wrong with the request as a whole. */
@@ -229,21 +238,4 @@ function refuseAll(request: ProduceRequest, context: RequestContext, errorCode: 
     partitionResponses: partitionData.map(({ index }) => ({ index, errorCode, baseOffset: -1 })),
   }))
   return answerOf(request, { responses }, context)
-}
-
-/** The outcomes, or undefined when they take longer. */
-function inTime(outcomes: Promise<AppendOutcome[]>, timeoutMs: number, clock: Clock) {
-  return new Promise<AppendOutcome[] | undefined>((resolve, reject) => {
-    const timer = clock.after(timeoutMs, () => resolve(undefined))
-    outcomes.then(
-      (value) => {
-        timer.cancel()
-        resolve(value)
-      },
-      (error: unknown) => {
-        timer.cancel()
-        reject(error)
-      },
-    )
-  })
 }

@@ -107,7 +107,7 @@ export class Committer {
   /** Queues a proposal. It keeps its place among this instance's proposals. */
   propose(proposal: Proposal): void {
     if (this.#closed !== undefined) throw this.#closed
-    if (proposal.kind === 'append') this.#waits(proposal.batch.batch.length)
+    if (proposal.kind === 'append') this.#waits(proposal.batch.length)
     this.#queue.push(proposal)
     this.pumpSoon()
   }
@@ -247,22 +247,22 @@ export class Committer {
   }
 
   #makePart(now: number): void {
-    const { flushBytes, clock, writer } = this.#options
+    const { flushBytes, clock, writer, pins } = this.#options
     let bytes = 0
     let count = 0
     for (const proposal of this.#queue) {
-      const length = proposal.kind === 'append' ? proposal.batch.batch.length : 0
+      const length = proposal.kind === 'append' ? proposal.batch.length : 0
       if (count > 0 && bytes + length > flushBytes) break
       bytes += length
       count++
     }
-    const content = buildPart(count === this.#queue.length ? this.#queue : this.#queue.slice(0, count))
+    const content = buildPart(count === this.#queue.length ? this.#queue : this.#queue.slice(0, count), pins)
     this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count)
     this.#waits(-bytes)
     this.#pace.flushed(now)
     const index = ++this.#lastIndex
-    const { commands, bodyLength } = content
-    const part: Part = { writer, index, timeMs: clock.now(), commands, bodyLength, lanePosition: 0 }
+    const { commands, plain, bodyLength } = content
+    const part: Part = { writer, index, timeMs: clock.now(), commands, bodyLength, lanePosition: 0, plain }
     this.#pending.set(index, { part, content, since: now, sequence: 0, lane: 'no', lanePosition: 0 })
   }
 
@@ -337,12 +337,14 @@ export class Committer {
 
   #underWay(put: Promise<void>): void {
     this.#putsUnderWay++
-    put
-      .catch((error: unknown) => this.#options.onFatal(error))
-      .finally(() => {
-        this.#putsUnderWay--
-        this.pumpSoon()
-      })
+    const ended = () => {
+      this.#putsUnderWay--
+      if (this.#queue.length > 0 || this.#pending.size > 0 || this.#options.lanes.hasFound) this.pumpSoon()
+    }
+    put.then(ended, (error: unknown) => {
+      this.#options.onFatal(error)
+      ended()
+    })
   }
 
   async #putInLedger(sequence: number, placement: Placement): Promise<void> {

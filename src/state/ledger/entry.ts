@@ -1,6 +1,7 @@
 import { Packr } from 'msgpackr'
 import { crc32 } from '../../base/crc32.js'
 import { CorruptObjectError, UnavailableError } from '../../base/errors.js'
+import { Packing } from './packing.js'
 
 /**
  * The bytes of an entry, and of a lane object, which is an entry of one part:
@@ -26,6 +27,8 @@ export interface Part {
   bodyLength: number
   /** 0: the body is inline in this entry. Otherwise where it begins in the lane object of this writer and index. */
   lanePosition: number
+  /** What unpacking the commands gives, where this process packed them a moment ago. Nobody changes it. */
+  plain?: readonly unknown[] | undefined
 }
 
 export interface DecodedEntry {
@@ -53,18 +56,28 @@ export const unpack = (bytes: Uint8Array): unknown => packr.unpack(bytes)
 /** CRC-32 (IEEE) as an unsigned number. */
 export const checksum = crc32
 
+const packing = new Packing()
+
 /** The head of an entry: everything before its body. */
 export function encodeHead(writer: number, parts: readonly Part[]): Buffer {
-  const header = pack([
-    entryFormat,
-    writer,
-    parts.map((part) => [part.writer, part.index, part.timeMs, part.commands, part.bodyLength, part.lanePosition]),
-  ])
-  const head = Buffer.allocUnsafe(header.length + frameBytes)
-  magic.copy(head, 0)
-  head.writeUInt32BE(header.length, 4)
-  header.copy(head, 8)
-  head.writeUInt32BE(checksum(header), 8 + header.length)
+  packing.begin(8)
+  packing.array(3)
+  packing.integer(entryFormat)
+  packing.integer(writer)
+  packing.array(parts.length)
+  for (const part of parts) {
+    packing.array(6)
+    packing.integer(part.writer)
+    packing.integer(part.index)
+    packing.integer(part.timeMs)
+    packing.binary(part.commands)
+    packing.integer(part.bodyLength)
+    packing.integer(part.lanePosition)
+  }
+  packing.uint32(checksum(packing.written().subarray(8)))
+  const head = packing.finish()
+  head.set(magic)
+  head.writeUInt32BE(head.length - frameBytes, 4)
   return head
 }
 

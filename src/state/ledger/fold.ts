@@ -86,7 +86,7 @@ export class Fold {
   }
 
   #applyPart(part: Part, body: ObjectRef & { position: number }): void {
-    const commands = unpack(part.commands)
+    const commands = part.plain ?? unpack(part.commands)
     assert(Array.isArray(commands) && commands.length % 3 === 0, 'a part is a list of kinds, commands and lengths')
     const outcomes: unknown[] = []
     let position = body.position

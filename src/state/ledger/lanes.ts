@@ -116,6 +116,12 @@ export class Lanes {
     }
   }
 
+  /** Whether there may be parts that wait. */
+  get hasFound(): boolean {
+    for (const { found } of this.#lanes.values()) if (found.size > 0) return true
+    return false
+  }
+
   /** The parts that may take effect next, writer by writer in their order. */
   waiting(): Part[] {
     const parts: Part[] = []

@@ -8,6 +8,7 @@ import type { ObjectStore } from '../store/object-store.js'
 import type { CommandKind, CommandOf, OutcomeOf } from '../views/commands.js'
 import type { State } from '../views/state.js'
 import type { BodyPlace, ObjectRef, StateEvents } from '../views/view.js'
+import { type AppendRequest, appendProposal } from './append.js'
 import { Barrier } from './barrier.js'
 import { Committer, type CommitterSettings } from './committer.js'
 import type { DecodedEntry, Part } from './entry.js'
@@ -18,7 +19,6 @@ import { Follower } from './follower.js'
 import { claimWriter } from './identity.js'
 import { Lanes } from './lanes.js'
 import type { LedgerObserver } from './observer.js'
-import type { AppendRequest, BatchNumbers } from './part-builder.js'
 import type { Proposer } from './proposer.js'
 import { loadSnapshot, storeSnapshot } from './snapshot.js'
 import { encodeSnapshot } from './snapshot-bytes.js'
@@ -185,21 +185,22 @@ export class Ledger implements Proposer {
     })
   }
 
-  /** Proposes to append batches; one outcome for each, in their order. */
-  append(batches: readonly BatchToAppend[], numbers: readonly BatchNumbers[]): Promise<AppendOutcome[]> {
+  /**
+   * Proposes to append batches; one outcome for each, in their order. Their memory is pinned until they have it: if they
+   * never do, they may still be on their way to the store.
+   */
+  append(batches: readonly BatchToAppend[]): Promise<AppendOutcome[]> {
     return new Promise((resolve, reject) => {
+      const { pins, waiting } = this.#options
       const request: AppendRequest = { outcomes: new Array(batches.length), missing: batches.length, resolve, reject }
       if (batches.length === 0) resolve([])
       // All or none: if some were stored and the request refused, its client would send those again as well.
-      this.#options.waiting.assertRoomFor(batches.reduce((sum, { batch }) => sum + batch.length, 0))
-      for (let slot = 0; slot < batches.length; slot++)
-        this.#committer.propose({
-          kind: 'append',
-          batch: batches[slot] as BatchToAppend,
-          numbers: numbers[slot] as BatchNumbers,
-          request,
-          slot,
-        })
+      waiting.assertRoomFor(lengthOf(batches))
+      for (let slot = 0; slot < batches.length; slot++) {
+        const batch = batches[slot] as BatchToAppend
+        this.#committer.propose(appendProposal(batch, request, slot))
+        pins.pin(batch.batch)
+      }
     })
   }
 
@@ -309,4 +310,10 @@ export class Ledger implements Proposer {
     this.#committer.fail(this.#failure)
     this.#options.onFatal(this.#failure)
   }
+}
+
+function lengthOf(batches: readonly BatchToAppend[]): number {
+  let length = 0
+  for (const { batch } of batches) length += batch.length
+  return length
 }

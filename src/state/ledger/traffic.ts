@@ -76,11 +76,15 @@ export class Traffic {
    * much of the time, or took our places. Never after a silence of more than `quietMs`: whoever wrote may be gone.
    */
   isCrowded(putMs: number, quietMs: number): boolean {
-    const now = this.#clock.monotonic()
     const isOthers = this.sequencer !== 0 && !this.isSequencer() && this.silenceMs() <= quietMs
+    if (!isOthers) {
+      this.#isCrowded = false
+      return false
+    }
+    const now = this.#clock.monotonic()
     const share = (this.#others.perSecond(now) * putMs) / 1_000
     const isBeaten = this.#lost.perSecond(now) >= lossesMin
-    this.#isCrowded = isOthers && (isBeaten || share > (this.#isCrowded ? stillCrowdedShare : crowdedShare))
+    this.#isCrowded = isBeaten || share > (this.#isCrowded ? stillCrowdedShare : crowdedShare)
     return this.#isCrowded
   }
 

@@ -1,4 +1,5 @@
 import { UnavailableError } from '../../base/errors.js'
+import type { Pins } from '../../base/pinned-memory.js'
 import { ErrorCode } from '../../protocol/error-codes.js'
 import type { AppendOutcome, BatchToAppend, Logs, TopicId, TopicPartition } from '../cluster.js'
 import type { WaitingBytes } from '../ledger/waiting-bytes.js'
@@ -11,6 +12,8 @@ export interface RoutedLogsOptions {
   ledgers: readonly OpenLedger[]
   catalogue: Catalogue
   waiting: WaitingBytes
+  /** Who uses the memory of batches that wait for their ledger. */
+  pins: Pins
 }
 
 /** The batches of one ledger in an append, and where their outcomes belong. */
@@ -20,7 +23,7 @@ interface Share {
 }
 
 /** The records of all partitions, each in its ledger. */
-export function routedLogs({ ledgers, catalogue, waiting }: RoutedLogsOptions): Logs {
+export function routedLogs({ ledgers, catalogue, waiting, pins }: RoutedLogsOptions): Logs {
   const count = ledgers.length
   const numberOf = (topicId: TopicId, partition: number) => ledgerOfPartition(topicId, partition, count)
   const logsOf = (topicId: TopicId, partition: number) => (ledgers[numberOf(topicId, partition)] as OpenLedger).logs
@@ -38,6 +41,7 @@ export function routedLogs({ ledgers, catalogue, waiting }: RoutedLogsOptions): 
     if (!behind.isAwaited && isReady(number, batches)) return logs.append(batches)
     const bytes = lengthOf(batches)
     waiting.bytes += bytes
+    for (const { batch } of batches) pins.pin(batch)
     let isWaiting = true
     const leave = () => {
       if (isWaiting) waiting.bytes -= bytes
@@ -45,7 +49,9 @@ export function routedLogs({ ledgers, catalogue, waiting }: RoutedLogsOptions): 
     }
     const append = () => {
       leave()
-      return logs.append(batches)
+      const outcomes = logs.append(batches)
+      for (const { batch } of batches) pins.unpin(batch)
+      return outcomes
     }
     return behind.pass(() => isReady(number, batches), append).finally(leave)
   }

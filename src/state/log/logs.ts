@@ -1,8 +1,6 @@
 import { ErrorCode } from '../../protocol/error-codes.js'
-import { BatchPosition, maxTimestampOf, producerIdOf, recordCountOf } from '../../protocol/records/batch.js'
 import type { Logs, ReadResult, TopicId } from '../cluster.js'
 import type { Ledger } from '../ledger/ledger.js'
-import type { BatchNumbers } from '../ledger/part-builder.js'
 import type { PartitionLog } from '../views/partition-log.js'
 import { withCurrentRanges } from './current-ranges.js'
 import type { LogBytes } from './log-bytes.js'
@@ -24,11 +22,7 @@ export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
     catchUp: () => ledger.barrier(),
   }
   return {
-    append: (batches) =>
-      ledger.append(
-        batches,
-        batches.map(({ batch }) => numbersOf(batch)),
-      ),
+    append: (batches) => ledger.append(batches),
 
     offsets: (topicId, partition) => logOf(topicId, partition)?.offsets(),
 
@@ -65,15 +59,5 @@ export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
       const log = logOf(topicId, partition)
       return log && withCurrentRanges(log, current, () => offsetOfMaxTimestamp(bytes, log))
     },
-  }
-}
-
-function numbersOf(batch: Buffer): BatchNumbers {
-  return {
-    recordCount: recordCountOf(batch),
-    maxTimestampMs: maxTimestampOf(batch),
-    producerId: producerIdOf(batch),
-    producerEpoch: batch.readInt16BE(BatchPosition.producerEpoch),
-    baseSequence: batch.readInt32BE(BatchPosition.baseSequence),
   }
 }
