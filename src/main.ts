@@ -1,6 +1,5 @@
 import cluster from 'node:cluster'
 import { systemClock } from './base/clock.js'
-import { suitCompilersToServing } from './base/compiler.js'
 import { messageOf } from './base/errors.js'
 import { createLog, type Log } from './base/log.js'
 import { systemRandom } from './base/random.js'
@@ -22,6 +21,8 @@ export interface MainOptions {
   /** The configuration file, if one was named. */
   config?: string | undefined
   environment: Readonly<Record<string, string | undefined>>
+  /** Called once clients are served. */
+  whenServing: () => void
 }
 
 /** Runs a gateway until SIGTERM or SIGINT, or until it can't go on; gives the exit code. */
@@ -42,7 +43,7 @@ export async function main(options: MainOptions): Promise<number> {
       log.fatal({ err: error }, 'a defect: the process ends')
       resolve(exitCode.failed)
     })
-    starting = run(config, log, resolve)
+    starting = run(config, log, options.whenServing, resolve)
   })
   const code = await ended.then((code) =>
     // Told to stop in the midst of a start, it is let come to its end first: what it opens then is to be closed.
@@ -56,7 +57,7 @@ let stopGateway: ((delayMs: number) => Promise<void>) | undefined
 /** Nothing that is still under way is worth waiting for any more. */
 let hurry = () => {}
 
-async function run(config: Config, log: Log, end: (code: number) => void): Promise<void> {
+async function run(config: Config, log: Log, whenServing: () => void, end: (code: number) => void): Promise<void> {
   try {
     const gateway = await startGateway(config, {
       clock: systemClock,
@@ -69,7 +70,7 @@ async function run(config: Config, log: Log, end: (code: number) => void): Promi
       },
       show: cluster.isWorker ? (view) => reportToSupervisor(process, view) : undefined,
     })
-    suitCompilersToServing()
+    whenServing()
     if (cluster.isWorker) process.send?.({ kind: 'listening' } satisfies FromProcess)
     stopGateway = (delayMs) => gateway.close(delayMs)
   } catch (error) {

@@ -8,5 +8,7 @@ const [codeFile = ''] = process.argv.slice(2)
 
 suitHeapToBuffers()
 const bundle = compileBundle()
-process.exitCode = await bundle.run().start([])
+// V8 takes the code only under the flags under which it was made: those of the compilers are set later in a start.
+const keepsFlags = () => {}
+process.exitCode = await bundle.run().start([], keepsFlags)
 writeFileSync(codeFile, bundle.code())
