@@ -11,6 +11,7 @@ import { FrameReader } from '../src/server/frame-reader.js'
 import { RequestBudget } from '../src/server/request-budget.js'
 import { applyCommand, emptyState } from '../src/state/views/state.js'
 import { noEvents } from '../src/state/views/view.js'
+import { readingParts } from './reading.js'
 import { show, table } from './tables.js'
 
 // How fast the parts of the hot paths are alone: one core, nothing around them.
@@ -175,6 +176,7 @@ const others: Record<string, [operation: () => unknown, bytes: number | null]> =
   'cut frames of 1 MiB out of 64 KiB chunks': [framing(), 2 ** 20],
   'apply an entry with 8 appends': [applying(), null],
   [`find an offset among ${logRanges} ranges`]: [finding(), null],
+  ...readingParts,
 }
 
 /** Runs for `ms` milliseconds and returns the operations per second. */

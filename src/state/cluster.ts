@@ -28,6 +28,12 @@ export interface LogOffsets {
   lastStableOffset: number
 }
 
+/** The offsets of a partition as they are at any moment, for who looks at them again and again. */
+export interface LivePartition extends Readonly<LogOffsets> {
+  /** It was deleted. */
+  readonly isGone: boolean
+}
+
 /** One record batch (magic 2) to be appended; its header and CRC have been checked. */
 export interface BatchToAppend extends TopicPartition {
   /** The batch's bytes. They are kept, not copied: nobody may change them afterwards. */
@@ -42,15 +48,31 @@ export interface AppendOutcome {
   logStartOffset: number
 }
 
-export interface ReadResult {
+/** Batches of one partition. */
+export interface ReadBatches {
   /** Pieces of whole record batches, offsets in place, ready to be sent. */
-  batches: Buffer[]
+  readonly batches: Buffer[]
   /** Total length of the pieces, bytes. */
-  bytes: number
+  readonly bytes: number
+}
+
+export interface ReadResult extends ReadBatches {
   /**
    * To be called when nobody uses the pieces any more, at most once: their memory is then used again. Who does not call it
    * leaves them to the garbage collector.
    */
+  release(): void
+}
+
+/** Partitions that are read for one answer. */
+export interface Reading {
+  /**
+   * Reads whole batches, the first of which contains `offset`. Nothing at the log's end. At once, if they are in memory
+   * or the store has them at hand; but not too much, so that others have their turn.
+   * @throws UnavailableError, at once or later, when this instance may not know what others wrote; StoreError; CorruptObjectError.
+   */
+  read(topicId: TopicId, partition: number, offset: number, options: ReadOptions): ReadBatches | Promise<ReadBatches>
+  /** As in `ReadResult`, of all that was read. */
   release(): void
 }
 
@@ -102,9 +124,13 @@ export interface Logs {
   append(batches: readonly BatchToAppend[]): Promise<AppendOutcome[]>
   /** `undefined` for an unknown topic or partition. */
   offsets(topicId: TopicId, partition: number): LogOffsets | undefined
+  /** Likewise, kept up to date. */
+  live(topicId: TopicId, partition: number): LivePartition | undefined
   /** Bytes a read from `offset` would find, at most `bytesMax`; costs no I/O. */
   available(topicId: TopicId, partition: number, offset: number, bytesMax: number): number
-  /** Reads whole batches, the first of which contains `offset`. Nothing at the log's end. */
+  /** Begins to read for an answer. */
+  reading(): Reading
+  /** Reads one partition for an answer of its own. */
   read(topicId: TopicId, partition: number, offset: number, options: ReadOptions): Promise<ReadResult>
   /** Moves the log start forward (DeleteRecords); `offset` -1 means the high watermark. Gives the new log start. */
   deleteRecords(

@@ -42,6 +42,7 @@ export async function openLedger(options: OpenLedgerOptions) {
     ledger: number,
     cacheBytes: Math.floor(settings.cacheBytes / ledgers),
     pins,
+    clock,
     observer: options.cacheObserver ?? { lookedUp() {} },
   })
   const ledger = await Ledger.open({

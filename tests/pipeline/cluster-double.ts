@@ -157,6 +157,13 @@ export function clusterDouble(): ClusterDouble {
         return { logStartOffset: log.start, highWatermark: log.end, lastStableOffset: log.end }
       },
       available: (topicId, partition, offset) => (logOf(topicId, partition)?.end ?? 0) - offset,
+      live(topicId, partition) {
+        const offsets = this.offsets(topicId, partition)
+        return offsets && { ...offsets, isGone: false }
+      },
+      reading() {
+        return { read: (...wanted) => this.read(...wanted), release() {} }
+      },
       async read(topicId, partition, offset, { bytesMax }) {
         if (readFailures > 0) {
           readFailures--

@@ -177,7 +177,14 @@ async function readLogs(
   found: Set<string>,
 ): Promise<void> {
   const store = memoryStore(bucket)
-  const bytes = new LogBytes({ tail: store, backfill: store, ledger, cacheBytes: 2 ** 20, observer: { lookedUp() {} } })
+  const bytes = new LogBytes({
+    tail: store,
+    backfill: store,
+    ledger,
+    cacheBytes: 2 ** 20,
+    clock: systemClock,
+    observer: { lookedUp() {} },
+  })
   for (const topic of state.topics.all())
     for (const log of state.partitions.ofTopic(topic.id)) {
       const where = `${topic.name}-${log.partition}`

@@ -123,6 +123,12 @@ export function faultyStore(store: ObjectStore, options: FaultyStoreOptions): Ob
       use.gets++
       return request(key, faults().getMs, () => store.get(key, range))
     },
+    ...(store.getNow === undefined
+      ? {}
+      : {
+          getNow: (key, range, allocate) =>
+            isCutOff() || !process.isAlive ? undefined : store.getNow?.(key, range, allocate),
+        }),
     async *list(prefix, listOptions) {
       const listed = await request(prefix, faults().getMs, async () => {
         const objects = []

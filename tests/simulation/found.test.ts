@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { systemClock } from '../../src/base/clock.js'
 import { messageOf, UnavailableError } from '../../src/base/errors.js'
 import { silentLog } from '../../src/base/log.js'
 import { seededRandom } from '../../src/base/random.js'
@@ -75,7 +76,14 @@ test('the tail is not confirmed by a look that left out the place at which a put
 
 /** The bytes of a ledger's records, with next to no cache. */
 const bytesOf = (store: ObjectStore) =>
-  new LogBytes({ tail: store, backfill: store, ledger: 0, cacheBytes: 1_000, observer: { lookedUp() {} } })
+  new LogBytes({
+    tail: store,
+    backfill: store,
+    ledger: 0,
+    cacheBytes: 1_000,
+    clock: systemClock,
+    observer: { lookedUp() {} },
+  })
 
 test('a reader far behind the tail of many small entries gets something soon', async () => {
   const clock = new VirtualClock()

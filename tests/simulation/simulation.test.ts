@@ -18,6 +18,7 @@ const seeds: Readonly<Record<string, number>> = {
   leases: 19,
   islands: 8,
   upkeep: 5,
+  near: 3,
   mayflies: 3,
   compaction: 4,
   overload: 5,

@@ -264,7 +264,21 @@ export const upkeepMutations: readonly Mutation[] = [
     worlds: ['upkeep'],
     seeds: 40,
     edits: [
-      { file: 'state/log/reader.js', find: 'if (batch.lastOffset < next)', replace: 'if (batch.lastOffset < offset)' },
+      {
+        file: 'state/log/gathered-batches.js',
+        find: 'this.next = offset;',
+        replace: 'this.next = offset; this.first = offset;',
+      },
+      {
+        file: 'state/log/gathered-batches.js',
+        find: 'if (walk.lastOffset < this.next) {',
+        replace: 'if (walk.lastOffset < this.first) {',
+      },
+      {
+        file: 'state/log/gathered-batches.js',
+        find: 'if (walk.lastOffset < this.next)\n',
+        replace: 'if (walk.lastOffset < this.first)\n',
+      },
     ],
   },
   {
@@ -274,8 +288,8 @@ export const upkeepMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'server/handlers/fetch.js',
-        find: 'context.whenSent(() => {',
-        replace: '((release) => release())(() => {',
+        find: 'context.whenSent(() => reading.release());',
+        replace: 'reading.release();',
       },
     ],
   },
@@ -301,12 +315,12 @@ export const upkeepMutations: readonly Mutation[] = [
     name: "a request's memory is used again while a reader uses its batches",
     worlds: ['ledger', 'upkeep'],
     seeds: 40,
-    edits: [{ file: 'state/log/log-bytes.js', find: 'this.#pins.pin(piece);', replace: ';' }],
+    edits: [{ file: 'state/log/gathered-batches.js', find: 'pins.pin(piece);', replace: ';' }],
   },
   {
     name: "a block's memory is used again while a reader uses it",
-    worlds: ['ledger', 'upkeep'],
+    worlds: ['ledger', 'upkeep', 'near'],
     seeds: 40,
-    edits: [{ file: 'state/log/blocks.js', find: ' || block.users > 0', replace: '' }],
+    edits: [{ file: 'state/log/block.js', find: ' || this.users > 0', replace: '' }],
   },
 ]

@@ -19,6 +19,7 @@ import { History } from './history.js'
 import { SimulatedInstance } from './instance.js'
 import { KeyedTopic, keyedConfigs, readKeyed, writeKeyed } from './keyed-clients.js'
 import { holdLease, LeaseWitness } from './lease-holders.js'
+import { nearStore } from './near-store.js'
 import { runObserver } from './observers.js'
 import { runProducer } from './producers.js'
 import { VirtualClock } from './virtual-clock.js'
@@ -55,6 +56,8 @@ export interface WorldOptions extends DisturbanceOptions {
   settings: Partial<ClusterSettings>
   /** Compaction, retention and collection are at work, all times in small. */
   hasUpkeep: boolean
+  /** Much of the store can be read at once. */
+  isStoreNear: boolean
   /** No acknowledged batch waits for longer, from request to answer. */
   answerMsMax: number | undefined
 }
@@ -250,7 +253,8 @@ export class World {
 
   #start(slot: number): void {
     const random = this.#random
-    const store = memoryStore(this.#bucket)
+    const far = memoryStore(this.#bucket)
+    const store = this.options.isStoreNear ? nearStore(far, this.#bucket) : far
     const puts = new Set<string>()
     const asked = (key: string) => this.#bucket.asked(key, puts)
     this.#starts++

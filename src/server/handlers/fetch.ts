@@ -2,7 +2,7 @@ import { AssertionError } from '../../base/assert.js'
 import { messageOf } from '../../base/errors.js'
 import { ErrorCode } from '../../protocol/error-codes.js'
 import { Fetch, type FetchRequest, type FetchResponse } from '../../protocol/messages/fetch.js'
-import type { Cluster } from '../../state/cluster.js'
+import type { Cluster, LivePartition, ReadBatches } from '../../state/cluster.js'
 import { handle, type RequestContext } from '../handler.js'
 import { leaderEpochProblem } from '../leader-epoch.js'
 import { waitForRecords } from '../waiting.js'
@@ -16,43 +16,58 @@ const topicIdVersion = 13
  * v7: fetch sessions (KIP-227) are not kept: whoever asks for one gets session 0 and sends whole requests.
  * v13: topic ids (KIP-516).
  *
- * While a request waits, later ones of its connection go on; it reads when its answer's turn has come.
+ * While a request waits, later ones of its connection go on; it reads when its answer's turn has come. What is there is
+ * answered without a wait of any kind.
  */
 export const fetch = handle(
   Fetch,
-  async (request, context): Promise<FetchResponse> => {
+  (request, context): FetchResponse | Promise<FetchResponse> => {
     if (request.sessionEpoch > 0) return { errorCode: ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses: [] }
-    const { cluster, clock, signal } = context
     const wanted = wantedPartitions(request, context)
-    if (!check(wanted, cluster)) {
-      await cluster.barrier()
-      resolveTopics(wanted, context)
-      check(wanted, cluster)
-    }
-    const bytesMax = Math.min(request.maxBytes, context.answerBytesMax)
-    const minBytes = Math.min(request.minBytes, bytesMax)
-    const isReady = () => isAnswerable(wanted, minBytes, cluster)
-    if (request.maxWaitMs > 0 && wanted.length > 0 && !isReady()) {
-      context.proceed()
-      await waitForRecords({
-        logs: cluster.logs,
-        partitions: wanted,
-        isReady,
-        clock,
-        timeoutMs: request.maxWaitMs,
-        signal,
-      })
-      await context.turn()
-      check(wanted, cluster)
-    }
-    await read(wanted, Math.min(request.maxBytes, context.answerBytesMax), context)
-    context.whenSent(() => {
-      for (const { release } of wanted) release?.()
-    })
-    return { errorCode: ErrorCode.NONE, responses: responsesOf(request, wanted, cluster) }
+    return check(wanted, context.cluster) ? answer(request, wanted, context) : afterBarrier(request, wanted, context)
   },
   (request) => ({ errorCode: ErrorCode.NONE, responses: unavailable(request) }),
 )
+
+async function afterBarrier(request: FetchRequest, wanted: readonly WantedPartition[], context: RequestContext) {
+  const { cluster } = context
+  await cluster.barrier()
+  resolveTopics(wanted, context)
+  check(wanted, cluster)
+  return answer(request, wanted, context)
+}
+
+function answer(
+  request: FetchRequest,
+  wanted: readonly WantedPartition[],
+  context: RequestContext,
+): FetchResponse | Promise<FetchResponse> {
+  const minBytes = Math.min(request.minBytes, request.maxBytes, context.answerBytesMax)
+  const isReady = () => isAnswerable(wanted, minBytes, context.cluster)
+  const waits = request.maxWaitMs > 0 && wanted.length > 0 && !isReady()
+  return waits ? afterWait(request, wanted, isReady, context) : read(request, wanted, context)
+}
+
+async function afterWait(
+  request: FetchRequest,
+  wanted: readonly WantedPartition[],
+  isReady: () => boolean,
+  context: RequestContext,
+): Promise<FetchResponse> {
+  const { cluster, clock, signal } = context
+  context.proceed()
+  await waitForRecords({
+    logs: cluster.logs,
+    partitions: wanted,
+    isReady,
+    clock,
+    timeoutMs: request.maxWaitMs,
+    signal,
+  })
+  await context.turn()
+  check(wanted, cluster)
+  return read(request, wanted, context)
+}
 
 type TopicRequest = FetchRequest['topics'][number]
 
@@ -64,10 +79,10 @@ interface WantedPartition {
   readonly bytesMax: number
   readonly currentLeaderEpoch: number
   readonly topic: TopicRequest
+  /** As far as it is known. */
+  live: LivePartition | undefined
   errorCode: ErrorCode
   batches: Buffer[]
-  /** The batches have been sent. */
-  release: (() => void) | undefined
 }
 
 const nothing: Buffer[] = []
@@ -83,19 +98,31 @@ function wantedPartitions(request: FetchRequest, context: RequestContext): Wante
         bytesMax: partition.partitionMaxBytes,
         currentLeaderEpoch: partition.currentLeaderEpoch,
         topic,
+        live: undefined,
         errorCode: ErrorCode.NONE,
         batches: nothing,
-        release: undefined,
       })
   resolveTopics(wanted, context)
   return wanted
 }
 
-/** Fills in the ids of topics that are asked for by name; an unknown one keeps Kafka's zero id, which no topic has. */
+/**
+ * Fills in the ids of topics, also of those that are asked for by id: what looks for a partition by the very text by
+ * which it is known finds it soonest. An unknown name keeps Kafka's zero id, which no topic has.
+ */
 function resolveTopics(wanted: readonly WantedPartition[], { apiVersion, cluster }: RequestContext): void {
-  if (apiVersion >= topicIdVersion) return
-  for (const partition of wanted)
-    partition.topicId = cluster.topics.byName(partition.topic.topic)?.id ?? partition.topicId
+  let last: TopicRequest | undefined
+  let topicId = ''
+  for (const partition of wanted) {
+    const { topic } = partition
+    if (topic !== last) {
+      const found =
+        apiVersion >= topicIdVersion ? cluster.topics.byId(topic.topicId) : cluster.topics.byName(topic.topic)
+      topicId = found?.id ?? topic.topicId
+      last = topic
+    }
+    partition.topicId = topicId
+  }
 }
 
 /**
@@ -105,15 +132,16 @@ function resolveTopics(wanted: readonly WantedPartition[], { apiVersion, cluster
 function check(wanted: readonly WantedPartition[], { logs, topics }: Cluster): boolean {
   let isCertain = true
   for (const partition of wanted) {
-    const offsets = logs.offsets(partition.topicId, partition.partition)
-    if (offsets === undefined) {
+    const live = logs.live(partition.topicId, partition.partition)
+    partition.live = live
+    if (live === undefined) {
       const isUnknownId = partition.topic.topic === '' && topics.byId(partition.topicId) === undefined
       partition.errorCode = isUnknownId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
       isCertain = false
-    } else if (partition.offset > offsets.highWatermark) {
+    } else if (partition.offset > live.highWatermark) {
       partition.errorCode = ErrorCode.OFFSET_OUT_OF_RANGE
       isCertain = false
-    } else if (partition.offset < offsets.logStartOffset) partition.errorCode = ErrorCode.OFFSET_OUT_OF_RANGE
+    } else if (partition.offset < live.logStartOffset) partition.errorCode = ErrorCode.OFFSET_OUT_OF_RANGE
     else partition.errorCode = leaderEpochProblem(partition.currentLeaderEpoch)
   }
   return isCertain
@@ -122,78 +150,89 @@ function check(wanted: readonly WantedPartition[], { logs, topics }: Cluster): b
 /** Whether there is enough to answer with: an error, or so many bytes. */
 function isAnswerable(wanted: readonly WantedPartition[], minBytes: number, { logs }: Cluster): boolean {
   let bytes = 0
-  for (const { topicId, partition, offset, bytesMax, errorCode } of wanted) {
-    if (errorCode !== ErrorCode.NONE) return true
-    const offsets = logs.offsets(topicId, partition)
-    if (offsets === undefined || offset < offsets.logStartOffset) return true
-    bytes += logs.available(topicId, partition, offset, Math.max(bytesMax, 1))
+  for (const { topicId, partition, offset, bytesMax, live, errorCode } of wanted) {
+    if (errorCode !== ErrorCode.NONE || live === undefined || live.isGone || offset < live.logStartOffset) return true
+    if (offset < live.highWatermark) bytes += logs.available(topicId, partition, offset, Math.max(bytesMax, 1))
     if (bytes >= minBytes) return true
   }
   return bytes >= minBytes
 }
 
 /**
- * Reads the partitions at once, in the request's order of precedence. The first that has anything gives a whole batch
- * even if that is larger than allowed (KIP-74).
+ * Reads the partitions, in the request's order of precedence. The first that has anything gives a whole batch even if that
+ * is larger than allowed (KIP-74).
  */
-async function read(wanted: readonly WantedPartition[], bytesMax: number, context: RequestContext): Promise<void> {
-  const { logs } = context.cluster
-  const reads: Promise<void>[] = []
-  let rest = bytesMax
-  let isFirst = true
-  for (const partition of wanted) {
-    if (context.signal.aborted) break
-    const allowed = Math.min(partition.bytesMax, rest)
-    if (partition.errorCode !== ErrorCode.NONE || (allowed <= 0 && !isFirst)) continue
-    const bytes = logs.available(partition.topicId, partition.partition, partition.offset, Math.max(allowed, 1))
-    if (bytes === 0) continue
-    reads.push(readPartition(partition, Math.max(allowed, 1), !isFirst, context))
-    rest -= bytes
-    isFirst = false
-  }
-  if (reads.length === 1) await reads[0]
-  else if (reads.length > 1) await Promise.all(reads)
-}
-
-async function readPartition(
-  wanted: WantedPartition,
-  bytesMax: number,
-  strict: boolean,
-  { cluster, log }: RequestContext,
-): Promise<void> {
-  const { topicId, partition, offset } = wanted
-  try {
-    const { batches, release } = await cluster.logs.read(topicId, partition, offset, { bytesMax, strict })
-    wanted.batches = batches
-    wanted.release = release
-  } catch (error) {
-    if (error instanceof AssertionError) throw error
-    log.warn({ topicId, partition, offset, problem: messageOf(error) }, 'records could not be read')
-    wanted.errorCode = ErrorCode.KAFKA_STORAGE_ERROR
-  }
-}
-
-function responsesOf(
+function read(
   request: FetchRequest,
   wanted: readonly WantedPartition[],
-  { logs }: Cluster,
-): FetchResponse['responses'] {
+  context: RequestContext,
+): FetchResponse | Promise<FetchResponse> {
+  const { logs } = context.cluster
+  const reading = logs.reading()
+  const waiting: Promise<void>[] = []
+  let rest = Math.min(request.maxBytes, context.answerBytesMax)
+  let isFirst = true
+  for (const partition of context.signal.aborted ? [] : wanted) {
+    if (rest <= 0 && !isFirst) break
+    const { topicId, partition: number, offset, live, errorCode } = partition
+    const allowed = Math.min(partition.bytesMax, rest)
+    if (errorCode !== ErrorCode.NONE || (allowed <= 0 && !isFirst)) continue
+    if (live === undefined || offset >= live.highWatermark) continue
+    const bytesMax = Math.max(allowed, 1)
+    let bytes: number | undefined
+    try {
+      const found = reading.read(topicId, number, offset, { bytesMax, strict: !isFirst })
+      if (found instanceof Promise) waiting.push(settle(partition, found, context))
+      else {
+        partition.batches = found.batches
+        bytes = found.bytes
+      }
+    } catch (error) {
+      fail(partition, error, context)
+    }
+    // What does not fit fills the answer, too: those after it are not to be looked at for something smaller.
+    if (bytes === undefined || allowed === rest) bytes = logs.available(topicId, number, offset, bytesMax)
+    rest -= bytes
+    if (bytes > 0) isFirst = false
+  }
+  const finish = () => {
+    context.whenSent(() => reading.release())
+    return { errorCode: ErrorCode.NONE, responses: responsesOf(request, wanted) }
+  }
+  return waiting.length === 0 ? finish() : Promise.all(waiting).then(finish)
+}
+
+async function settle(wanted: WantedPartition, found: Promise<ReadBatches>, context: RequestContext): Promise<void> {
+  try {
+    wanted.batches = (await found).batches
+  } catch (error) {
+    fail(wanted, error, context)
+  }
+}
+
+function fail(wanted: WantedPartition, error: unknown, { log }: RequestContext): void {
+  if (error instanceof AssertionError) throw error
+  const { topicId, partition, offset } = wanted
+  log.warn({ topicId, partition, offset, problem: messageOf(error) }, 'records could not be read')
+  wanted.errorCode = ErrorCode.KAFKA_STORAGE_ERROR
+}
+
+function responsesOf(request: FetchRequest, wanted: readonly WantedPartition[]): FetchResponse['responses'] {
   let next = 0
   return request.topics.map(({ topic, topicId, partitions }) => ({
     topic,
     topicId,
     partitions: partitions.map(() => {
-      const { topicId: id, partition, errorCode, batches } = wanted[next++] as WantedPartition
-      const offsets = logs.offsets(id, partition)
+      const { partition, live, errorCode, batches } = wanted[next++] as WantedPartition
       // A topic may have gone while we read.
-      if (errorCode !== ErrorCode.NONE || offsets === undefined)
+      if (errorCode !== ErrorCode.NONE || live === undefined || live.isGone)
         return failed(partition, errorCode || ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
       return {
         partitionIndex: partition,
         errorCode,
-        highWatermark: offsets.highWatermark,
-        lastStableOffset: offsets.lastStableOffset,
-        logStartOffset: offsets.logStartOffset,
+        highWatermark: live.highWatermark,
+        lastStableOffset: live.lastStableOffset,
+        logStartOffset: live.logStartOffset,
         records: batches,
       }
     }),

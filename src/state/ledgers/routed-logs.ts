@@ -1,7 +1,7 @@
 import { UnavailableError } from '../../base/errors.js'
 import type { Pins } from '../../base/pinned-memory.js'
 import { ErrorCode } from '../../protocol/error-codes.js'
-import type { AppendOutcome, BatchToAppend, Logs, TopicId, TopicPartition } from '../cluster.js'
+import type { AppendOutcome, BatchToAppend, Logs, Reading, TopicId, TopicPartition } from '../cluster.js'
 import type { WaitingBytes } from '../ledger/waiting-bytes.js'
 import type { OpenLedger } from '../open-ledger.js'
 import { ledgerOfPartition } from '../routing.js'
@@ -91,8 +91,24 @@ export function routedLogs({ ledgers, catalogue, waiting, pins }: RoutedLogsOpti
     },
 
     offsets: (topicId, partition) => logsOf(topicId, partition).offsets(topicId, partition),
+    live: (topicId, partition) => logsOf(topicId, partition).live(topicId, partition),
     available: (topicId, partition, offset, bytesMax) =>
       logsOf(topicId, partition).available(topicId, partition, offset, bytesMax),
+
+    reading() {
+      const begun: (Reading | undefined)[] = []
+      return {
+        read(topicId, partition, offset, options) {
+          const number = numberOf(topicId, partition)
+          begun[number] ??= (ledgers[number] as OpenLedger).logs.reading()
+          return begun[number].read(topicId, partition, offset, options)
+        },
+        release() {
+          for (const reading of begun) reading?.release()
+        },
+      }
+    },
+
     read: (topicId, partition, offset, options) => logsOf(topicId, partition).read(topicId, partition, offset, options),
 
     async deleteRecords(topicId, partition, offset) {

@@ -1,218 +1,221 @@
 import type { BufferPool } from '../../base/buffer-pool.js'
 import { CorruptObjectError } from '../../base/errors.js'
+import { UseOrder } from '../../base/use-order.js'
+import type { TopicPartition } from '../cluster.js'
+import { objectKey } from '../ledger/keys.js'
 import type { ByteRange, ObjectStore } from '../store/object-store.js'
+import type { ObjectRef } from '../views/view.js'
+import { Block, type BlocksOfObject } from './block.js'
+import { readCostBytes } from './block-use.js'
+import { ObjectTable } from './object-table.js'
+import type { ReadTurns } from './read-turns.js'
 
 /** Blocks of one object that stand side by side are read with one request of up to so many bytes. */
 const readBytesMax = 4 * 1024 * 1024
-/** What is less than this share of its block is copied out of it. */
-const pinnedShare = 8
 
 export interface BlocksOptions {
   store: ObjectStore
+  /** Whose objects these are. */
+  ledger: number
   /** Bytes that are kept. */
   bytesMax: number
   /** Bytes that readers may have asked for ahead of what they need at once, all of them together. */
   aheadBytesMax: number
   /** Where the memory of blocks comes from and goes to. */
   pool: BufferPool
+  /** Bounds what is read at once. */
+  turns: ReadTurns
+  /** Is told of each block that is no longer kept. */
+  gone?: (block: Block) => void
 }
+
+/** A range of an object. */
+export interface StoredRange extends ObjectRef, ByteRange {}
 
 /** Bytes that a reader waits for. */
 export interface BlockRead {
-  /** @throws StoreError, CorruptObjectError; see `Blocks.read`. */
-  bytes: Promise<Buffer>
+  /**
+   * Resolves once the bytes of all blocks are here.
+   * @throws StoreError if the store fails.
+   * @throws CorruptObjectError if the object is missing.
+   */
+  ready(): Promise<unknown>
+  /** Side by side; the reader uses each of them, until it releases it. */
+  blocks: readonly Block[]
   /** The reader has what it waited for, or does not want it any more: it no longer counts. To be called once. */
   leave(): void
-  /**
-   * Nobody uses the bytes any more that this reader was given: their memory may be used for others. To be called at most
-   * once; without it, the memory is left to the garbage collector.
-   */
-  release(): void
-}
-
-interface Block {
-  name: string
-  range: ByteRange
-  bytes: Promise<Buffer>
-  settle: { resolve(bytes: Buffer): void; reject(error: unknown): void } | undefined
-  /** Bytes it takes: a guess until they are here. */
-  size: number
-  isHere: boolean
-  /** Readers that wait for it. */
-  readers: number
-  /** Reads that have not been released. */
-  users: number
-  /** What it is a part of, once it is here. */
-  memory: Memory | undefined
-  isEvicted: boolean
-}
-
-/** What one request brought: a block, or several side by side. */
-interface Memory {
-  bytes: Buffer
-  /** Blocks that are kept, or used. */
-  blocks: number
 }
 
 /**
  * Bytes of stored objects, kept as they were read, so that a reader that goes on, and others after it, find what the
  * last read brought. Readers that want what is just being read share that read, however many they are. Least recently
  * used blocks go. What readers hold is bounded too: who asks for more ahead of its need than there is room for is refused.
+ *
+ * With `alignment` an object is read in blocks of that size, whatever is asked for; without it just the range is.
  */
 export class Blocks {
   readonly #store: ObjectStore
+  readonly #ledger: number
   readonly #bytesMax: number
   readonly #aheadBytesMax: number
   readonly #pool: BufferPool
-  /** Here or being read, in the order of their last use. */
-  readonly #blocks = new Map<string, Block>()
+  readonly #turns: ReadTurns
+  readonly #gone: ((block: Block) => void) | undefined
+  /** Here or being read. */
+  readonly #objects = new ObjectTable<BlocksOfObject>()
+  /** Here. */
+  readonly #kept = new UseOrder<Block>()
   /** Blocks to be read, by object, once all that are wanted together are known. */
-  #wanted: Map<string, Block[]> | undefined
+  #wanted: Map<BlocksOfObject, Block[]> | undefined
   /** How large the last blocks turned out to be, on average: objects may be much smaller than a block. */
   #usualBytes = 0
   /** Bytes kept now. */
   bytes = 0
-  /** Bytes that readers wait for or use. */
+  /** Bytes that readers wait for. */
   heldBytes = 0
 
   constructor(options: BlocksOptions) {
     this.#store = options.store
+    this.#ledger = options.ledger
     this.#bytesMax = options.bytesMax
     this.#aheadBytesMax = options.aheadBytesMax
     this.#pool = options.pool
+    this.#turns = options.turns
+    this.#gone = options.gone
   }
 
-  /**
-   * Reads a range of an object in one piece. With `alignment` the object is read in blocks of that size, whatever is asked
-   * for; without it just the range is. `isAhead`: it is not needed yet; undefined if there is no room for it.
-   * The bytes' promise rejects with StoreError if the store fails, with CorruptObjectError if the object is missing
-   * or ends before the range does.
-   */
+  /** Begins to read a range of an object. `isAhead`: it is not needed yet; undefined if there is no room for it. */
   read(
-    key: string,
-    range: ByteRange,
+    of: TopicPartition,
+    range: StoredRange,
     { alignment, isAhead = false }: { alignment?: number | undefined; isAhead?: boolean } = {},
   ): BlockRead | undefined {
     const places = placesOf(range, alignment)
-    if (isAhead && this.heldBytes + this.#cost(key, places) > this.#aheadBytesMax) return undefined
-    const blocks = places.map((place) => this.#take(key, place))
-    const copies: Buffer[] = []
+    if (isAhead && this.heldBytes + this.#cost(range, places) > this.#aheadBytesMax) return undefined
+    const blocks = places.map((place) => this.#take(of, range, place))
     return {
-      bytes: this.#assembled(key, range, blocks, copies),
+      // Made only for who waits: of a read ahead that fails and is never wanted nobody need hear.
+      ready: () => Promise.all(blocks.map(({ arrival }) => arrival)),
+      blocks,
       leave: () => {
         for (const block of blocks) {
           block.readers--
           if (block.readers === 0) this.heldBytes -= block.size
         }
       },
-      release: () => {
-        for (const block of blocks) {
-          block.users--
-          this.#reuse(block)
-        }
-        for (const copy of copies) this.#pool.give(copy)
-      },
     }
   }
 
-  /** Whether a read of that range would need no I/O. */
-  has(key: string, range: ByteRange, alignment?: number): boolean {
-    return placesOf(range, alignment).every((place) => this.#blocks.get(nameOf(key, place))?.isHere === true)
+  /**
+   * The block of an object that begins at `position`, if it is here or can be had at once in this turn: used by one more
+   * reader, until it releases it.
+   */
+  now(of: TopicPartition, object: ObjectRef, position: number, length: number): Block | undefined {
+    const block = this.#find(object, position, length)
+    if (block === undefined) return this.#readNow(of, object, position, length)
+    if (!block.isHere) return undefined
+    this.#kept.used(block)
+    block.users++
+    return block
   }
 
-  /** The range's bytes: a view of its block, or a copy, which goes into `copies` too. */
-  async #assembled(
-    key: string,
-    { position, length }: ByteRange,
-    blocks: readonly Block[],
-    copies: Buffer[],
-  ): Promise<Buffer> {
-    const [first] = blocks
-    const start = position - (first?.range.position ?? 0)
-    const pieces = blocks.length === 1 && first ? [await first.bytes] : await Promise.all(blocks.map((b) => b.bytes))
-    const [only] = pieces
-    // A small part is copied, so that it does not keep a large block in memory until it is sent.
-    const isView = pieces.length === 1 && only !== undefined && length * pinnedShare >= only.length
-    const bytes = isView ? only.subarray(start, start + length) : this.#joined(pieces, start, length)
-    if (!isView) copies.push(bytes)
-    if (bytes.length < length)
-      throw new CorruptObjectError(`${key} ends before byte ${position + length}, where record batches are to be`)
-    return bytes
+  /** Whether a read of that range would need no I/O. */
+  has(range: StoredRange, alignment?: number): boolean {
+    if (alignment === undefined) return this.#isHere(range, range.position, range.length)
+    const end = range.position + range.length
+    for (let at = range.position - (range.position % alignment); at < end; at += alignment)
+      if (!this.#isHere(range, at, alignment)) return false
+    return true
+  }
+
+  #isHere(object: ObjectRef, position: number, length: number): boolean {
+    return this.#find(object, position, length)?.isHere === true
+  }
+
+  #find({ writer, number }: ObjectRef, position: number, length: number): Block | undefined {
+    const block = this.#objects.get(writer, number)?.blocks.get(position)
+    return block?.length === length ? block : undefined
   }
 
   /** The bytes that readers would hold in addition. */
-  #cost(key: string, places: readonly ByteRange[]): number {
+  #cost(object: ObjectRef, places: readonly ByteRange[]): number {
     let bytes = 0
-    for (const place of places) {
-      const block = this.#blocks.get(nameOf(key, place))
-      if (block === undefined) bytes += this.#guess(place)
+    for (const { position, length } of places) {
+      const block = this.#find(object, position, length)
+      if (block === undefined) bytes += this.#guess(length)
       else if (block.readers === 0) bytes += block.size
     }
     return bytes
   }
 
-  #guess({ length }: ByteRange): number {
+  #guess(length: number): number {
     return this.#usualBytes === 0 ? length : Math.min(length, 2 * this.#usualBytes)
   }
 
   /** The block at that place, now held by one more reader; begins to read it if need be. */
-  #take(key: string, place: ByteRange): Block {
-    const name = nameOf(key, place)
-    let block = this.#blocks.get(name)
-    // The most recently used stands last.
-    if (block !== undefined) this.#blocks.delete(name)
-    else block = this.#wantedBlock(key, name, place)
-    this.#blocks.set(name, block)
+  #take(of: TopicPartition, object: ObjectRef, { position, length }: ByteRange): Block {
+    let block = this.#find(object, position, length)
+    if (block === undefined) {
+      block = this.#add(of, object, position, length)
+      block.size = this.#guess(length)
+      this.#want(block)
+    } else if (block.isKept) this.#kept.used(block)
     if (block.readers === 0) this.heldBytes += block.size
     block.readers++
     block.users++
     return block
   }
 
-  #wantedBlock(key: string, name: string, range: ByteRange): Block {
-    let settle: Block['settle']
-    const bytes = new Promise<Buffer>((resolve, reject) => {
-      settle = { resolve, reject }
-    })
-    // Whoever still wants it hears of it.
-    bytes.catch(() => undefined)
-    const block: Block = {
-      name,
-      range,
-      bytes,
-      settle,
-      size: this.#guess(range),
-      isHere: false,
-      readers: 0,
-      users: 0,
-      memory: undefined,
-      isEvicted: false,
+  #add(of: TopicPartition, object: ObjectRef, position: number, length: number): Block {
+    const { writer, number } = object
+    // One of another length stays with those who use it.
+    const other = this.#objects.get(writer, number)?.blocks.get(position)
+    if (other?.isKept) this.#forget(other)
+    let owner = this.#objects.get(writer, number)
+    if (owner === undefined) {
+      const key = objectKey(this.#ledger, of.topicId, of.partition, object)
+      owner = { writer, number, key, blocks: new Map() }
+      this.#objects.set(object, owner)
     }
+    const block = new Block(owner, position, length)
+    owner.blocks.set(position, block)
+    return block
+  }
+
+  #remove(block: Block): void {
+    const { object, position } = block
+    if (object.blocks.get(position) !== block) return
+    object.blocks.delete(position)
+    if (object.blocks.size === 0 && this.#objects.get(object.writer, object.number) === object)
+      this.#objects.delete(object)
+  }
+
+  #want(block: Block): void {
+    block.await()
     if (this.#wanted === undefined) {
       this.#wanted = new Map()
       queueMicrotask(() => this.#readWanted())
     }
-    const ofObject = this.#wanted.get(key)
-    if (ofObject === undefined) this.#wanted.set(key, [block])
+    const ofObject = this.#wanted.get(block.object)
+    if (ofObject === undefined) this.#wanted.set(block.object, [block])
     else ofObject.push(block)
-    return block
   }
 
   /** Begins to read all that was wanted at once, neighbours together. */
   #readWanted(): void {
     const wanted = this.#wanted
     this.#wanted = undefined
-    for (const [key, blocks] of wanted ?? []) {
-      blocks.sort((a, b) => a.range.position - b.range.position)
+    for (const [{ key }, blocks] of wanted ?? []) {
+      blocks.sort((a, b) => a.position - b.position)
       for (let at = 0; at < blocks.length; ) {
-        const { position } = (blocks[at] as Block).range
+        const { position } = blocks[at] as Block
         const run: Block[] = []
         let end = position
         for (let block = blocks[at]; block !== undefined; block = blocks[++at]) {
-          const isNext = block.range.position === end && end + block.range.length - position <= readBytesMax
+          const isNext = block.position === end && end + block.length - position <= readBytesMax
           if (run.length > 0 && !isNext) break
           run.push(block)
-          end = block.range.position + block.range.length
+          end = block.position + block.length
         }
         void this.#readRun(key, { position, length: end - position }, run)
       }
@@ -224,61 +227,57 @@ export class Blocks {
       const object = await this.#store.get(key, range, this.#pool.take)
       if (object === undefined)
         throw new CorruptObjectError(`${key} is missing, though the ledger refers to it`, { isMissing: true })
-      const memory: Memory = { bytes: object.bytes, blocks: run.length }
+      const memory = { bytes: object.bytes, blocks: run.length, pool: this.#pool }
       for (const block of run) {
-        block.memory = memory
-        const start = block.range.position - range.position
-        this.#arrived(block, object.bytes.subarray(start, start + block.range.length))
+        const start = block.position - range.position
+        if (block.readers > 0) this.heldBytes -= block.size
+        block.arrived(object.bytes.subarray(start, start + block.length), memory)
+        if (block.readers > 0) this.heldBytes += block.size
+        this.#keep(block)
       }
     } catch (error) {
       for (const block of run) {
         // The next one who wants it tries again.
-        this.#blocks.delete(block.name)
-        block.settle?.reject(error)
+        this.#remove(block)
+        block.failed(error)
       }
     }
     this.#evict()
   }
 
-  #arrived(block: Block, bytes: Buffer): void {
-    this.#usualBytes += (bytes.length - this.#usualBytes) / (this.#usualBytes === 0 ? 1 : 8)
-    if (block.readers > 0) this.heldBytes += bytes.length - block.size
-    block.size = bytes.length
-    block.isHere = true
-    this.bytes += bytes.length
-    block.settle?.resolve(bytes)
-    block.settle = undefined
+  #readNow(of: TopicPartition, object: ObjectRef, position: number, length: number): Block | undefined {
+    if (this.#store.getNow === undefined || this.#turns.isOver) return undefined
+    const known = this.#objects.get(object.writer, object.number)
+    const key = known?.key ?? objectKey(this.#ledger, of.topicId, of.partition, object)
+    const found = this.#store.getNow(key, { position, length }, this.#pool.take)
+    this.#turns.spent(Math.max(found?.bytes.length ?? 0, readCostBytes))
+    if (found === undefined) return undefined
+    const block = this.#add(of, object, position, length)
+    block.arrived(found.bytes, { bytes: found.bytes, blocks: 1, pool: this.#pool })
+    block.users++
+    this.#keep(block)
+    this.#evict()
+    return block
+  }
+
+  #keep(block: Block): void {
+    this.#usualBytes += (block.size - this.#usualBytes) / (this.#usualBytes === 0 ? 1 : 8)
+    block.isKept = true
+    this.bytes += block.size
+    this.#kept.add(block)
   }
 
   #evict(): void {
-    for (const [name, block] of this.#blocks) {
-      if (this.bytes <= this.#bytesMax) return
-      if (!block.isHere) continue
-      this.#blocks.delete(name)
-      this.bytes -= block.size
-      block.isEvicted = true
-      this.#reuse(block)
-    }
+    for (let block = this.#kept.oldest; block !== undefined && this.bytes > this.#bytesMax; block = this.#kept.oldest)
+      this.#forget(block)
   }
 
-  /** `length` bytes from `start` of blocks that stand side by side, copied; fewer if they end before. */
-  #joined(blocks: readonly Buffer[], start: number, length: number): Buffer {
-    const bytes = this.#pool.take(length)
-    let filled = 0
-    for (const [index, block] of blocks.entries()) {
-      const from = index === 0 ? start : 0
-      filled += block.copy(bytes, filled, from, from + length - filled)
-    }
-    return bytes.subarray(0, filled)
-  }
-
-  /** Has the memory of a block used again that is neither kept nor used, if that holds for its neighbours too. */
-  #reuse(block: Block): void {
-    const { memory } = block
-    if (memory === undefined || !block.isEvicted || block.users > 0) return
-    block.memory = undefined
-    memory.blocks--
-    if (memory.blocks === 0) this.#pool.give(memory.bytes)
+  #forget(block: Block): void {
+    this.#kept.remove(block)
+    this.bytes -= block.size
+    this.#remove(block)
+    this.#gone?.(block)
+    block.evicted()
   }
 }
 
@@ -289,5 +288,3 @@ function placesOf({ position, length }: ByteRange, alignment: number | undefined
     places.push({ position: at, length: alignment })
   return places
 }
-
-const nameOf = (key: string, { position, length }: ByteRange) => `${key}#${position}+${length}`

@@ -2,7 +2,7 @@ import { crcMatches, isControlBatch, isTransactionalBatch } from '../../protocol
 import { type RawBatch, type RawRecord, readRawBatch, withRecords } from '../../protocol/records/raw-record.js'
 import { RecordError } from '../../protocol/records/record-error.js'
 import type { OffsetMap } from './offset-map.js'
-import type { PlacedBatch } from './reader.js'
+import type { PlacedBatch } from './placed-batches.js'
 
 /** No delete horizon is later: timestamps can be computed with from there, milliseconds since the epoch. */
 const deleteHorizonMaxMs = 2 ** 52

@@ -1,7 +1,7 @@
 import { type CleaningRules, cleanBatch, readCleanable } from './clean-batch.js'
 import { OffsetMap } from './offset-map.js'
+import { placedBatches } from './placed-batches.js'
 import { eachRange, type StoredRanges } from './range-bytes.js'
-import { placedBatches } from './reader.js'
 
 /** What a record costs, as if it were so many bytes more. */
 const workOfRecord = 100

@@ -1,14 +1,14 @@
 import { ErrorCode } from '../../protocol/error-codes.js'
-import type { Logs, ReadResult, TopicId } from '../cluster.js'
+import type { Logs, ReadBatches, Reading, ReadResult, TopicId } from '../cluster.js'
 import type { Ledger } from '../ledger/ledger.js'
 import type { PartitionLog } from '../views/partition-log.js'
 import { withCurrentRanges } from './current-ranges.js'
 import type { LogBytes } from './log-bytes.js'
-import { availableBytes, readBatches } from './reader.js'
+import { AnswerRead, availableBytes, PartitionRead } from './reader.js'
 import { offsetForTime, offsetOfMaxTimestamp } from './times.js'
 import { PartitionWatchers } from './watchers.js'
 
-const nothing: ReadResult = { batches: [], bytes: 0, release() {} }
+const nothing: ReadBatches = { batches: [], bytes: 0 }
 
 /** Records of all partitions: appended through the ledger, read through the caches. */
 export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
@@ -21,24 +21,43 @@ export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
     isCurrent: (log: PartitionLog) => logOf(log.topicId, log.partition) === log,
     catchUp: () => ledger.barrier(),
   }
+  const rest = async (read: PartitionRead): Promise<ReadBatches> =>
+    (await withCurrentRanges(read.log, current, () => read.rest())) ?? nothing
+  const reading = (): Reading => {
+    let answer: AnswerRead | undefined
+    return {
+      read(topicId, partition, offset, options) {
+        if (answer === undefined) {
+          ledger.assertCurrent()
+          answer = new AnswerRead(bytes)
+        }
+        const log = logOf(topicId, partition)
+        // It was not so when the reader was let in: its next fetch is told that the offset is out of range.
+        if (log === undefined || offset < log.logStartOffset) return nothing
+        const read = new PartitionRead(answer, log, offset, options)
+        return read.now() ? read : rest(read)
+      },
+      release: () => answer?.memory.release(),
+    }
+  }
   return {
     append: (batches) => ledger.append(batches),
 
     offsets: (topicId, partition) => logOf(topicId, partition)?.offsets(),
+
+    live: logOf,
 
     available(topicId, partition, offset, bytesMax) {
       const log = logOf(topicId, partition)
       return log === undefined ? 0 : availableBytes(log, offset, bytesMax)
     },
 
-    async read(topicId, partition, offset, options) {
-      const log = logOf(topicId, partition)
-      if (log === undefined) return nothing
-      ledger.assertCurrent()
-      const read = () =>
-        // It was not so when the reader was let in: its next fetch is told that the offset is out of range.
-        offset < log.logStartOffset ? Promise.resolve(nothing) : readBatches(bytes, log, offset, options)
-      return (await withCurrentRanges(log, current, read)) ?? nothing
+    reading,
+
+    async read(topicId, partition, offset, options): Promise<ReadResult> {
+      const answer = reading()
+      const { batches, bytes: length } = await answer.read(topicId, partition, offset, options)
+      return { batches, bytes: length, release: answer.release }
     },
 
     async deleteRecords(topicId, partition, offset) {

@@ -3,7 +3,7 @@ import { decodeRecords } from '../../protocol/records/record.js'
 import type { PartitionLog } from '../views/partition-log.js'
 import type { Range } from '../views/ranges.js'
 import type { LogBytes } from './log-bytes.js'
-import { type PlacedBatch, placedBatches } from './reader.js'
+import { type PlacedBatch, placedBatches } from './placed-batches.js'
 
 export interface TimedOffset {
   offset: number
@@ -46,18 +46,14 @@ async function firstAtOrAfter(
   range: Range,
   timestampMs: number,
 ): Promise<TimedOffset | undefined> {
-  const kept = bytes.find(range)
-  const pieces = kept?.pieces ?? (await bytes.read(log.topicId, log.partition, range))
-  try {
-    for (const batch of placedBatches(range, pieces)) {
-      if (maxTimestampOf(batch.bytes) < timestampMs) continue
-      const found = recordAtOrAfter(batch, timestampMs, log.logStartOffset)
-      if (found !== undefined) return found
-    }
-    return undefined
-  } finally {
-    kept?.release()
+  // What is kept for others is used up before they can use its memory again.
+  const pieces = bytes.find(range) ?? [await bytes.read(log, range)]
+  for (const batch of placedBatches(range, pieces)) {
+    if (maxTimestampOf(batch.bytes) < timestampMs) continue
+    const found = recordAtOrAfter(batch, timestampMs, log.logStartOffset)
+    if (found !== undefined) return found
   }
+  return undefined
 }
 
 function recordAtOrAfter(batch: PlacedBatch, timestampMs: number, from: number): TimedOffset | undefined {

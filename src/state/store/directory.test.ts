@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { test } from 'node:test'
 import { storeContract } from '../../../tests/integration/store-contract.js'
-import { systemClock } from '../../base/clock.js'
+import { type Clock, systemClock } from '../../base/clock.js'
 import { silentLog } from '../../base/log.js'
 import { systemRandom } from '../../base/random.js'
 import { directoryStore } from './directory.js'
@@ -24,7 +24,7 @@ for (const journals of [true, false])
 
 /** A directory store on a new folder, and the folder. Without journals, unless asked for. */
 async function storeOnNewFolder(
-  options: { fsync?: boolean; journals?: boolean } = {},
+  options: { fsync?: boolean; journals?: boolean; clock?: Clock } = {},
 ): Promise<{ store: ObjectStore; path: string }> {
   const path = fs.mkdtempSync(`${tmpdir()}/heraclitus-store-`)
   const store = await directoryStore({ path, fsync: false, journals: false, ...surroundings, ...options })
@@ -52,6 +52,43 @@ for (const fsync of [true, false]) {
     fs.rmSync(own.path, { recursive: true })
   })
 }
+
+for (const [fsync, journals] of [
+  [true, true],
+  [false, true],
+  [true, false],
+  [false, false],
+] as const)
+  test(`what was written lately can be had at once (fsync ${fsync}, journals ${journals})`, async () => {
+    // No call takes time, so the store is never too slow for the event loop.
+    let laterMs = 0
+    const clock = { ...systemClock, now: () => Date.now() + laterMs, monotonic: () => laterMs }
+    const own = await storeOnNewFolder({ fsync, journals, clock })
+    const keys = ['segments/a', 'ledger/0/00000000000000000001', 'ledger/0/00000000000000000002']
+    const bodies = [1_000, 1_000, 700_000].map((length) => Buffer.alloc(length, length >> 4))
+    for (const [i, key] of keys.entries())
+      assert.equal(await own.store.putIfAbsent(key, [bodies[i] as Buffer]), 'created')
+    // The second name of a file goes soon.
+    while (fs.readdirSync(`${own.path}/segments`).some((name) => fs.statSync(`${own.path}/segments/${name}`).nlink > 1))
+      await systemClock.sleep(1)
+    const now = (key: string, position = 10) => own.store.getNow?.(key, { position, length: 2_000 }, Buffer.alloc)
+    for (const [i, key] of keys.entries()) {
+      if (!journals) while (fs.statSync(`${own.path}/${key}`).nlink > 1) await systemClock.sleep(1)
+      assert.deepEqual(now(key), { bytes: bodies[i]?.subarray(10, 2_010), size: bodies[i]?.length })
+    }
+    // The event loop waits for no more than it would for a few megabytes.
+    for (const key of keys)
+      assert.equal(own.store.getNow?.(key, { position: 0, length: 3 * 2 ** 20 }, Buffer.alloc), undefined)
+    assert.equal(now('segments/b'), undefined)
+    assert.equal(now('ledger/0/00000000000000000003'), undefined)
+    // Old files may have to come from the disk; a journal's file is recent as long as it is written.
+    laterMs = 61_000
+    assert.equal(now('segments/a'), undefined)
+    await own.store.delete(keys)
+    laterMs = 0
+    for (const key of keys) assert.equal(now(key), undefined)
+    await closeAndRemove(own)
+  })
 
 test('a put that fails leaves no temporary file, and says whether to try again', async () => {
   const own = await storeOnNewFolder()

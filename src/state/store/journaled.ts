@@ -59,6 +59,17 @@ export class JournaledStore implements ObjectStore {
     }
   }
 
+  getNow(key: string, range: ByteRange, allocate: Allocate): StoredObject | undefined {
+    const [, folder, number] = numberedKey.exec(key) ?? []
+    if (folder === undefined) return this.#files.getNow?.(key, range, allocate)
+    try {
+      return this.#journalOf(folder).getNow(Number(number), range, allocate)
+    } catch {
+      // `get` says what it is.
+      return undefined
+    }
+  }
+
   async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ListedObject> {
     checkPrefix(prefix)
     const { after = '', limit = Number.POSITIVE_INFINITY } = options

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { systemClock } from '../../base/clock.js'
 import { memoryStore } from './memory.js'
 import { metered, type StoreRequest } from './metered.js'
+import type { ObjectStore } from './object-store.js'
 
 /** A metered memory store and what was reported of it; each look at its clock is a millisecond later. */
 function meteredMemory() {
@@ -67,4 +68,19 @@ test('a failure is reported, and thrown', async () => {
       { operation: 'list', outcome: 'error', error },
     ],
   )
+})
+
+test('what is had at once is reported as a get, and what is not is left to the get that follows', () => {
+  const requests: StoreRequest[] = []
+  let now = 0
+  const clock = { ...systemClock, monotonic: () => now++ }
+  const bare: ObjectStore = {
+    ...memoryStore(),
+    getNow: (key) => (key === 'a/1' ? { bytes: Buffer.from('abc'), size: 5 } : undefined),
+  }
+  const store = metered(bare, { finished: (request) => requests.push(request) }, clock)
+  assert.equal(store.getNow?.('a/1', { position: 0, length: 3 }, Buffer.alloc)?.size, 5)
+  assert.equal(store.getNow?.('a/2', { position: 0, length: 3 }, Buffer.alloc), undefined)
+  assert.deepEqual(requests, [{ operation: 'get', outcome: 'ok', durationMs: 1, bytes: 3, objects: 1 }])
+  assert.equal(meteredMemory().store.getNow, undefined)
 })

@@ -45,6 +45,17 @@ export function metered(store: ObjectStore, observer: StoreObserver, clock: Cloc
     }
   }
 
+  const getNow: ObjectStore['getNow'] = (key, range, allocate) => {
+    const begunMs = clock.monotonic()
+    const object = store.getNow?.(key, range, allocate)
+    // Otherwise it is asked again, with `get`.
+    if (object !== undefined) {
+      const durationMs = clock.monotonic() - begunMs
+      observer.finished({ operation: 'get', outcome: 'ok', durationMs, bytes: object.bytes.length, objects: 1 })
+    }
+    return object
+  }
+
   async function* list(prefix: string, options: ListOptions | undefined) {
     const objects = store.list(prefix, options)[Symbol.asyncIterator]()
     const spent = { durationMs: 0, bytes: 0, objects: 0 }
@@ -92,6 +103,7 @@ export function metered(store: ObjectStore, observer: StoreObserver, clock: Cloc
           objects: object === undefined ? 0 : 1,
         }),
       ),
+    ...(store.getNow === undefined ? {} : { getNow }),
     list,
     delete: (keys) =>
       measure(

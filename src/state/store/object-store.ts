@@ -52,6 +52,12 @@ export interface ObjectStore {
    * A store may put them into a buffer that `allocate` gives, of so many bytes as it asks for.
    */
   get(key: string, range?: ByteRange, allocate?: Allocate): Promise<StoredObject | undefined>
+  /**
+   * As `get`, if the bytes can be had at once, on the event loop's own thread and in a time for which it may wait. Otherwise,
+   * and also when there is no such object or something is wrong, undefined: `get` says then what it is. Absent where the
+   * store can't; it never throws.
+   */
+  getNow?(key: string, range: ByteRange, allocate: Allocate): StoredObject | undefined
   /** Objects whose key starts with `prefix`, in ascending order of their keys' bytes. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>
   /** Deletes the objects; a missing one is no error. */

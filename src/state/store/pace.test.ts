@@ -9,7 +9,7 @@ function pace() {
   const wait = (ms: number) => {
     now += ms
   }
-  return { paced, wait, call: (ms: number) => paced.block(() => wait(ms)) }
+  return { paced, wait, call: (ms: number, bytes?: number) => paced.block(() => wait(ms), bytes) }
 }
 
 test('quick calls stay on the event loop, and so does one slow call among them', () => {
@@ -32,6 +32,14 @@ test('slow calls leave the event loop for a while', () => {
   assert.ok(!paced.mayBlock())
   wait(1_000)
   assert.ok(paced.mayBlock())
+})
+
+test('a call that copies much may take longer, but not for ever', () => {
+  const { paced, call } = pace()
+  for (let i = 0; i < 1_000; i++) call(2, 2 ** 21)
+  assert.ok(paced.mayBlock())
+  for (let i = 0; i < 20; i++) call(20, 2 ** 21)
+  assert.ok(!paced.mayBlock())
 })
 
 test('a call that throws counts, and throws', () => {

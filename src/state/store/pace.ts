@@ -5,6 +5,10 @@ const averageMsMax = 0.5
 /** How much one call counts in the average: one slow call in a row of quick ones is not held against the file system. */
 const weight = 1 / 32
 const countedMsMax = 8
+/** Calls that copy more are expected to take longer: they count for so many bytes of theirs, on average. */
+const countedBytes = 256 * 1024
+/** Most that a call should copy on the event loop, bytes: beyond it the way through the pool is cheap beside the copying. */
+export const copiedBytesMost = 2 * 1024 * 1024
 /** How long file calls go through the thread pool before the event loop tries again, milliseconds. */
 const retreatMs = 5_000
 
@@ -30,14 +34,15 @@ export class Pace {
     return this.#clock.monotonic() >= this.#retreatEndsMs
   }
 
-  /** Makes file calls on the event loop and notes how long that took. */
-  block<Result>(calls: () => Result): Result {
+  /** Makes file calls on the event loop, which copy so many `bytes`, and notes how long that took. */
+  block<Result>(calls: () => Result, bytes = 0): Result {
     const begun = this.#clock.monotonic()
     try {
       return calls()
     } finally {
       const end = this.#clock.monotonic()
-      this.#averageMs += (Math.min(end - begun, countedMsMax) - this.#averageMs) * weight
+      const ms = (end - begun) / Math.max(1, bytes / countedBytes)
+      this.#averageMs += (Math.min(ms, countedMsMax) - this.#averageMs) * weight
       if (this.#averageMs > averageMsMax) {
         this.#averageMs = 0
         this.#retreatEndsMs = end + retreatMs

@@ -97,3 +97,23 @@ test('requests are counted by what they are for, and so is the time for which th
   assert.equal(asked.filter((line) => line === 'backfill get').length, reads.length)
   assert.equal(asked.includes('ledger put'), true)
 })
+
+test('what is had at once counts for its purpose, and waits for nobody', () => {
+  for (const kind of ['local', 'paid'] as const) {
+    const { store } = held(kind)
+    const asked: string[] = []
+    const near: ObjectStore = {
+      ...store,
+      getNow: (key) => (key === 'a' ? { bytes: Buffer.alloc(1), size: 1 } : undefined),
+    }
+    const stores = byPurpose(near, new ManualClock(), {
+      ...noPurposeObserver,
+      asked: (...what) => asked.push(what.join()),
+    })
+    const now = (key: string) => stores.backfill.getNow?.(key, { position: 0, length: 1 }, Buffer.alloc)
+    assert.equal(now('a')?.size, 1)
+    assert.equal(now('b'), undefined)
+    assert.deepEqual(asked, ['backfill,get'])
+    assert.equal(byPurpose(store, new ManualClock(), noPurposeObserver).tail.getNow, undefined)
+  }
+})

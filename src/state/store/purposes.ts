@@ -83,6 +83,7 @@ function counted(store: ObjectStore, purpose: Purpose, observer: PurposeObserver
       observer.asked(purpose, 'get')
       return store.get(key, range, allocate)
     },
+    ...getNowOf(store, () => observer.asked(purpose, 'get')),
     list(prefix, options) {
       observer.asked(purpose, 'list')
       return store.list(prefix, options)
@@ -93,5 +94,17 @@ function counted(store: ObjectStore, purpose: Purpose, observer: PurposeObserver
     },
     ...(store.watch === undefined ? {} : { watch: store.watch.bind(store) }),
     close: () => store.close(),
+  }
+}
+
+/** `getNow` where the store has it; `asked` is called each time it gave something. */
+function getNowOf(store: ObjectStore, asked: () => void): Pick<ObjectStore, 'getNow'> {
+  if (store.getNow === undefined) return {}
+  return {
+    getNow(key, range, allocate) {
+      const object = store.getNow?.(key, range, allocate)
+      if (object !== undefined) asked()
+      return object
+    },
   }
 }

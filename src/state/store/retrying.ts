@@ -61,6 +61,7 @@ export function retrying(store: ObjectStore, options: RetryOptions): ObjectStore
     kind: store.kind,
     putIfAbsent: (key, body) => store.putIfAbsent(key, body),
     get: (key, range, allocate) => withRetries(() => store.get(key, range, allocate), retry),
+    ...(store.getNow === undefined ? {} : { getNow: store.getNow.bind(store) }),
     list: (prefix, listing) => listWithRetries(store, prefix, listing ?? {}, retry),
     delete: (keys) => withRetries(() => store.delete(keys), retry),
     ...(store.watch === undefined ? {} : { watch: store.watch.bind(store) }),

@@ -1,5 +1,5 @@
 import { ErrorCode } from '../../protocol/error-codes.js'
-import type { AppendOutcome, LogOffsets, TopicId } from '../cluster.js'
+import type { AppendOutcome, LivePartition, LogOffsets, TopicId } from '../cluster.js'
 import { type Capturable, type Captured, Captures, type Slices } from './capture.js'
 import { ProducerSequences } from './producer-sequences.js'
 import { type Range, RangeTable, rangeBytes } from './ranges.js'
@@ -7,7 +7,7 @@ import type { State } from './state.js'
 import type { ApplyTable, Place, StateEvents } from './view.js'
 
 /** One partition: where its records lie, and who wrote last. */
-export class PartitionLog implements Capturable {
+export class PartitionLog implements Capturable, LivePartition {
   readonly topicId: TopicId
   readonly partition: number
   ranges = new RangeTable()
@@ -20,6 +20,8 @@ export class PartitionLog implements Capturable {
   /** When the last of the tombstones before `firstDirtyOffset` may go, milliseconds since the epoch; -1 for none. */
   deleteHorizonMs = -1
   captured: number
+  /** Its topic was deleted. Not part of the state: then it isn't either. */
+  isGone = false
 
   constructor(topicId: TopicId, partition: number, captured = 0) {
     this.topicId = topicId
@@ -27,12 +29,18 @@ export class PartitionLog implements Capturable {
     this.captured = captured
   }
 
+  /** All records in it are durable. */
+  get highWatermark(): number {
+    return this.endOffset
+  }
+
+  get lastStableOffset(): number {
+    return this.endOffset
+  }
+
   offsets(): LogOffsets {
-    return {
-      logStartOffset: this.logStartOffset,
-      highWatermark: this.endOffset,
-      lastStableOffset: this.endOffset,
-    }
+    const { logStartOffset, highWatermark, lastStableOffset } = this
+    return { logStartOffset, highWatermark, lastStableOffset }
   }
 
   toSnapshot(ranges = this.ranges.toSnapshot()): unknown {
@@ -129,6 +137,7 @@ export class PartitionLogs {
   }
 
   removeTopic(topicId: TopicId): void {
+    for (const log of this.ofTopic(topicId)) log.isGone = true
     this.#logs.delete(topicId)
   }
 

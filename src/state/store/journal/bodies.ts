@@ -128,6 +128,17 @@ export class Bodies {
     return file.use((fd) => readAll(fd, position, length, allocate))
   }
 
+  /**
+   * The file of that name, open to be read, if there is one.
+   * @throws the system's error.
+   */
+  openNow(name: string): Descriptor | undefined {
+    const known = this.#known(name)
+    if (known !== undefined) return known
+    const fd = this.#options.pace.block(() => openIfThere(`${this.#options.folder}/${name}`))
+    return fd === undefined ? undefined : this.#keepOpen(name, fd)
+  }
+
   /** Removes the bodies of one of the journal's files. If that fails, a later start does it. */
   async removeOf(ordinal: number): Promise<void> {
     if (this.#own?.ordinal === ordinal) this.#leave()
@@ -186,20 +197,27 @@ export class Bodies {
   }
 
   async #opened(name: string, onLoop: boolean): Promise<Descriptor | undefined> {
-    const known = this.#open.get(name)
-    if (known !== undefined) {
-      this.#open.delete(name)
-      this.#open.set(name, known)
-      return known
-    }
-    const path = `${this.#options.folder}/${name}`
-    let fd: number
+    if (onLoop) return this.openNow(name)
+    const known = this.#known(name)
+    if (known !== undefined) return known
     try {
-      fd = onLoop ? this.#options.pace.block(() => fs.openSync(path, 'r')) : await open(path, 'r')
+      return this.#keepOpen(name, await open(`${this.#options.folder}/${name}`, 'r'))
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined
       throw error
     }
+  }
+
+  #known(name: string): Descriptor | undefined {
+    const known = this.#open.get(name)
+    if (known !== undefined) {
+      this.#open.delete(name)
+      this.#open.set(name, known)
+    }
+    return known
+  }
+
+  #keepOpen(name: string, fd: number): Descriptor {
     // Somebody else may have opened it meanwhile.
     const other = this.#open.get(name)
     if (other !== undefined) {
@@ -223,6 +241,16 @@ export class Bodies {
     await unlink(path).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') this.#options.log.warn({ path }, `a file stays: ${messageOf(error)}`)
     })
+  }
+}
+
+/** Opens a file to be read; undefined if there is none. @throws the system's error. */
+function openIfThere(path: string): number | undefined {
+  try {
+    return fs.openSync(path, 'r')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
   }
 }
 

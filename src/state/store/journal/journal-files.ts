@@ -41,6 +41,7 @@ export class JournalFiles {
   #beginning: Promise<void> | undefined
   /** Those in memory, the one used last at the end. */
   readonly #loaded = new Set<JournalFile>()
+  #lastUsed: JournalFile | undefined
 
   constructor(options: JournalFilesOptions) {
     this.#options = options
@@ -102,18 +103,26 @@ export class JournalFiles {
 
   /** Brings a file into memory, in the place of one that was used less lately; false if it has been removed. */
   async load(file: JournalFile, visit?: RecordVisitor): Promise<boolean> {
-    if (file.isLoaded) {
-      this.#loaded.delete(file)
-      this.#loaded.add(file)
-      return true
-    }
+    if (this.isInUse(file)) return true
     if (!(await file.load(visit))) return false
     this.#loaded.add(file)
+    this.#lastUsed = file
     for (const old of this.#loaded) {
       if (this.#loaded.size <= loadedFilesMax) break
       if (old === file || old === this.last) continue
       this.#loaded.delete(old)
       old.unload()
+    }
+    return true
+  }
+
+  /** Whether a file is in memory; then it is the one that was used last. */
+  isInUse(file: JournalFile): boolean {
+    if (!file.isLoaded) return false
+    if (file !== this.#lastUsed) {
+      this.#loaded.delete(file)
+      this.#loaded.add(file)
+      this.#lastUsed = file
     }
     return true
   }

@@ -1,10 +1,11 @@
 import { CorruptObjectError, messageOf } from '../../../base/errors.js'
 import { readAll, readAllBlocking } from '../files.js'
 import type { Allocate, ByteRange, PutOutcome, StoredObject } from '../object-store.js'
-import type { Pace } from '../pace.js'
+import { copiedBytesMost, type Pace } from '../pace.js'
 import { Appender } from './appender.js'
 import { Bodies, type BodyPlace } from './bodies.js'
 import type { Place } from './contents.js'
+import type { Descriptor } from './descriptor.js'
 import type { JournalFile, RecordEffect, RecordVisitor } from './journal-file.js'
 import { JournalFiles, type JournalFilesOptions } from './journal-files.js'
 import { decodeDeletion, encodeDeletion, encodeReference, RecordKind, recordHeaderBytes } from './record.js'
@@ -111,6 +112,26 @@ export class Journal {
     const { position, length } = within(size, range)
     const bytes = await this.#read(file, place, position, length, allocate)
     return bytes && { bytes, size }
+  }
+
+  /** What `get` would give, if it would not have to wait for anything; otherwise, and if anything is wrong, undefined. */
+  getNow(number: number, range: ByteRange, allocate: Allocate): StoredObject | undefined {
+    const { pace, clock, isReadOnly, isDurable } = this.#options
+    if (range.length > copiedBytesMost) return undefined
+    const file = this.#isOpen ? this.#files.fileOf(number) : undefined
+    if (file === undefined || !this.#files.isInUse(file) || !pace.mayBlock()) return undefined
+    const place = file.contents.find(number)
+    if (place === undefined || file.deleted.has(number) || file.isDamaged(number)) return undefined
+    if (isDurable && !isReadOnly && place.position >= file.flushedTo) return undefined
+    if (clock.monotonic() - file.endedAtMs >= cachedMs) return undefined
+    const size = place.length
+    const { position, length } = within(size, range)
+    const { body } = place
+    const read = (descriptor: Descriptor, from: number) =>
+      pace.block(() => descriptor.useNow((fd) => readAllBlocking(fd, from, length, allocate)), length)
+    if (body === undefined) return { bytes: read(file.descriptor, place.position + recordHeaderBytes + position), size }
+    const descriptor = this.#bodies.openNow(body.name)
+    return descriptor && { bytes: read(descriptor, body.position + position), size }
   }
 
   /** Numbers and sizes of the objects whose numbers are larger than `after`, ascending. */

@@ -1,0 +1,98 @@
+import type { BufferPool } from '../../base/buffer-pool.js'
+import type { Ordered } from '../../base/use-order.js'
+import type { ObjectRef } from '../views/view.js'
+
+/** The blocks of one object, by their positions. */
+export interface BlocksOfObject extends ObjectRef {
+  readonly key: string
+  readonly blocks: Map<number, Block>
+}
+
+/** What one request brought: a block, or several side by side. */
+interface Memory {
+  readonly bytes: Buffer
+  /** Blocks that are kept, or used. */
+  blocks: number
+  readonly pool: BufferPool
+}
+
+const nothing = Buffer.alloc(0)
+
+/** A piece of a stored object, here or being read. */
+export class Block implements Ordered<Block> {
+  older: Block | undefined = undefined
+  newer: Block | undefined = undefined
+  readonly object: BlocksOfObject
+  readonly position: number
+  /** The object may end before. */
+  readonly length: number
+  /** Once they are here. */
+  bytes: Buffer = nothing
+  isHere = false
+  isKept = false
+  /** Bytes it takes: a guess until they are here. */
+  size = 0
+  /** Bytes of ranges that readers took of it. */
+  usedBytes = 0
+  /** Readers that wait for it. */
+  readers = 0
+  /** Readers that have not released it. */
+  users = 0
+  /** Resolves once it is here, if it had to be waited for. */
+  arrival: Promise<void> | undefined = undefined
+  #settle: { resolve(): void; reject(error: unknown): void } | undefined = undefined
+  /** What it is a part of, once it is here. */
+  #memory: Memory | undefined = undefined
+  #isEvicted = false
+
+  constructor(object: BlocksOfObject, position: number, length: number) {
+    this.object = object
+    this.position = position
+    this.length = length
+  }
+
+  /** It is going to be read. */
+  await(): void {
+    this.arrival = new Promise<void>((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    // Whoever still wants it hears of it.
+    this.arrival.catch(() => undefined)
+  }
+
+  arrived(bytes: Buffer, memory: Memory): void {
+    this.bytes = bytes
+    this.size = bytes.length
+    this.#memory = memory
+    this.isHere = true
+    this.#settle?.resolve()
+    this.#settle = undefined
+  }
+
+  failed(error: unknown): void {
+    this.#settle?.reject(error)
+    this.#settle = undefined
+  }
+
+  /** It is no longer kept. */
+  evicted(): void {
+    this.isKept = false
+    this.#isEvicted = true
+    this.#reuse()
+  }
+
+  /** One reader does not use it any more. To be called at most once by each; without it, its memory is left to the garbage collector. */
+  release(): void {
+    this.users--
+    this.#reuse()
+  }
+
+  /** Has its memory used again if it is neither kept nor used, and its neighbours aren't either. */
+  #reuse(): void {
+    const memory = this.#memory
+    if (memory === undefined || !this.#isEvicted || this.users > 0) return
+    this.#memory = undefined
+    memory.blocks--
+    if (memory.blocks === 0) memory.pool.give(memory.bytes)
+  }
+}
