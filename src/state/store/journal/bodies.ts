@@ -92,10 +92,13 @@ export class Bodies {
     const position = Math.ceil(file.end / alignment) * alignment
     file.end = position + length
     try {
-      if (length <= blockingBytesMax && pace.mayBlock())
-        file.descriptor.useNow((fd) => writeAllAtBlocking(fd, pieces, position, (call) => pace.block(call)))
-      else await file.descriptor.use((fd) => writeAllAt(fd, pieces, position))
-      if (isDurable) await file.descriptor.use((fd) => this.#options.flushes.flush(file.path, () => fdatasync(fd)))
+      // In one use: as soon as nobody uses it, it may be left for the next file, and closed.
+      await file.descriptor.use(async (fd) => {
+        if (length <= blockingBytesMax && pace.mayBlock())
+          writeAllAtBlocking(fd, pieces, position, (call) => pace.block(call))
+        else await writeAllAt(fd, pieces, position)
+        if (isDurable) await this.#options.flushes.flush(file.path, () => fdatasync(fd))
+      })
     } catch (error) {
       this.giveBack({ name: file.name, position }, length)
       throw error
@@ -121,7 +124,9 @@ export class Bodies {
   ): Promise<Buffer | undefined> {
     const { pace } = this.#options
     const onLoop = isRecent && pace.mayBlock()
-    const file = await this.#opened(name, onLoop)
+    let file = await this.#opened(name, onLoop)
+    // Somebody may have closed it meanwhile; if that is because it has been removed, it is not found again.
+    while (file?.isClosed) file = await this.#opened(name, onLoop)
     if (file === undefined) return undefined
     if (onLoop && length <= blockingBytesMax)
       return pace.block(() => file.useNow((fd) => readAllBlocking(fd, position, length, allocate)))

@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { assert } from '../../../base/assert.js'
 
 /** An open file that is closed once nobody uses it any more. */
 export class Descriptor {
@@ -10,8 +11,17 @@ export class Descriptor {
     this.#fd = fd
   }
 
-  /** Lets it be used, and makes sure that it stays open meanwhile. */
+  /** Whether it is closed already, or about to be as soon as those are done who use it. */
+  get isClosed(): boolean {
+    return this.#isDone
+  }
+
+  /**
+   * Lets it be used, and makes sure that it stays open meanwhile.
+   * @throws AssertionError if it has been closed: its number may be another file's by now.
+   */
   async use<Result>(work: (fd: number) => Promise<Result>): Promise<Result> {
+    assert(!this.#isDone || this.#users > 0, 'a file is used that has been closed')
     this.#users++
     try {
       return await work(this.#fd)
@@ -23,6 +33,7 @@ export class Descriptor {
 
   /** As `use`, at once. */
   useNow<Result>(work: (fd: number) => Result): Result {
+    assert(!this.#isDone || this.#users > 0, 'a file is used that has been closed')
     return work(this.#fd)
   }
 
