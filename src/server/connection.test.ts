@@ -2,16 +2,12 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { spoiledMemory } from '../../tests/support/spoiled-memory.js'
+import { bareListener } from '../../tests/support/bare-listener.js'
 import { AssertionError } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
 import { UnavailableError } from '../base/errors.js'
-import { silentLog } from '../base/log.js'
-import { systemRandom } from '../base/random.js'
 import { readResponse, writeRequest } from '../protocol/frame.js'
 import { Heartbeat } from '../protocol/messages/heartbeat.js'
-import type { Cluster } from '../state/cluster.js'
-import type { Coordinator } from '../state/groups/coordinator.js'
 import { type Handle, handle } from './handler.js'
 import { listen } from './listener.js'
 import type { ConnectionLimits } from './services.js'
@@ -29,23 +25,7 @@ async function server(
   const fatal: Error[] = []
   const unavailable = options.hasAnswerWhenUnavailable ? () => ({ errorCode: 15 }) : undefined
   const listener = await listen({
-    cluster: {} as Cluster,
-    groups: {} as Coordinator,
-    config: (port) => ({
-      nodeId: 1,
-      advertisedHost: 'localhost',
-      advertisedPort: port,
-      autoCreateTopics: false,
-      defaultPartitions: 1,
-      defaultReplicationFactor: 1,
-      saslEnabled: false,
-      saslPlainUsername: undefined,
-      saslPlainPassword: undefined,
-    }),
-    frames: spoiledMemory(),
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog(),
+    ...bareListener(),
     observer: {
       connectionOpened() {},
       connectionRefused() {},
@@ -54,10 +34,6 @@ async function server(
     },
     handlers: [handle(Heartbeat, run, unavailable)],
     fatal: (error) => void fatal.push(error),
-    host: '127.0.0.1',
-    port: 0,
-    connectionsMax: 10,
-    idleTimeoutMs: 60_000,
     ...(options.limits && { limits: options.limits }),
   })
   const socket = createConnection({ port: listener.port, host: '127.0.0.1' })

@@ -16,6 +16,21 @@ export const testLimits: GroupLimits = {
   offsetMetadataBytesMax: 4096,
 }
 
+/** What somebody who has no member id yet joins the group `group` with. */
+export const joinRequest: JoinRequest = {
+  groupId: 'group',
+  memberId: '',
+  groupInstanceId: null,
+  clientId: 'consumer',
+  clientHost: '/127.0.0.1',
+  sessionTimeoutMs: 10_000,
+  rebalanceTimeoutMs: 60_000,
+  protocolType: 'consumer',
+  protocols: [{ name: 'range', metadata: Buffer.from('topics') }],
+  requiresKnownMemberId: true,
+  supportsSkippingAssignment: true,
+}
+
 /** Instances with a coordinator each, over one ledger and one clock. */
 export class GroupTestBed {
   readonly clock = new ManualClock()
@@ -86,17 +101,9 @@ export class TestMember {
   /** Joins, a second time if it is told to come back with its member id. */
   async join(changes: Partial<JoinRequest> = {}): Promise<JoinAnswer> {
     const request: JoinRequest = {
+      ...joinRequest,
       groupId: this.groupId,
       memberId: this.memberId,
-      groupInstanceId: null,
-      clientId: 'consumer',
-      clientHost: '/127.0.0.1',
-      sessionTimeoutMs: 10_000,
-      rebalanceTimeoutMs: 60_000,
-      protocolType: 'consumer',
-      protocols: [{ name: 'range', metadata: Buffer.from('topics') }],
-      requiresKnownMemberId: true,
-      supportsSkippingAssignment: true,
       ...this.options,
       ...changes,
     }

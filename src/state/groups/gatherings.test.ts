@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { GroupTestBed, TestMember } from '../../../tests/support/group-members.js'
+import { GroupTestBed, joinRequest, TestMember } from '../../../tests/support/group-members.js'
 import { ErrorCode } from '../../protocol/error-codes.js'
 import type { GroupCoordinator } from './coordinator.js'
 import type { JoinRequest } from './requests.js'
@@ -172,17 +172,3 @@ test('a coordinator that closes keeps nobody waiting, and lets nobody join', asy
   assert.equal(instance.proposed.get('joinGroup'), undefined)
   bed.close()
 })
-
-const joinRequest: JoinRequest = {
-  groupId: 'group',
-  memberId: '',
-  groupInstanceId: null,
-  clientId: 'consumer',
-  clientHost: '/127.0.0.1',
-  sessionTimeoutMs: 10_000,
-  rebalanceTimeoutMs: 60_000,
-  protocolType: 'consumer',
-  protocols: [{ name: 'range', metadata: Buffer.from('topics') }],
-  requiresKnownMemberId: true,
-  supportsSkippingAssignment: true,
-}
