@@ -43,7 +43,6 @@ export class Block implements Ordered<Block> {
   #settle: { resolve(): void; reject(error: unknown): void } | undefined = undefined
   /** What it is a part of, once it is here. */
   #memory: Memory | undefined = undefined
-  #isEvicted = false
 
   constructor(object: BlocksOfObject, position: number, length: number) {
     this.object = object
@@ -77,7 +76,6 @@ export class Block implements Ordered<Block> {
   /** It is no longer kept. */
   evicted(): void {
     this.isKept = false
-    this.#isEvicted = true
     this.#reuse()
   }
 
@@ -90,7 +88,7 @@ export class Block implements Ordered<Block> {
   /** Has its memory used again if it is neither kept nor used, and its neighbours aren't either. */
   #reuse(): void {
     const memory = this.#memory
-    if (memory === undefined || !this.#isEvicted || this.users > 0) return
+    if (memory === undefined || this.isKept || this.users > 0) return
     this.#memory = undefined
     memory.blocks--
     if (memory.blocks === 0) memory.pool.give(memory.bytes)

@@ -8,7 +8,7 @@ import { objectKey } from '../ledger/keys.js'
 import { memoryStore } from '../store/memory.js'
 import type { ByteRange, ObjectStore } from '../store/object-store.js'
 import type { Block } from './block.js'
-import { type BlockRead, Blocks } from './blocks.js'
+import { type BlockRead, Blocks, type BlocksOptions } from './blocks.js'
 import { ReadTurns } from './read-turns.js'
 
 const bytes = Buffer.from(Array.from({ length: 100 }, (_, i) => i))
@@ -16,7 +16,11 @@ const of = { topicId: '0'.repeat(32), partition: 0 }
 const object = { writer: 0, number: 1 }
 const key = objectKey(0, of.topicId, of.partition, object)
 const turns = new ReadTurns(systemClock)
-const unbounded = { ledger: 0, bytesMax: 1_000, aheadBytesMax: 1_000 }
+/** Blocks of a store, with room for all of it unless there is said to be less. */
+function blocksOf(store: ObjectStore, limits: Partial<BlocksOptions> = {}): Blocks {
+  const pool = new BufferPool(2 ** 20)
+  return new Blocks({ turns, pool, store, ledger: 0, bytesMax: 1_000, aheadBytesMax: 1_000, ...limits })
+}
 
 /** A store that holds an object of a hundred bytes, and the ranges that were asked of it. */
 async function counted(): Promise<{ store: ObjectStore; ranges: (ByteRange | undefined)[] }> {
@@ -51,14 +55,7 @@ function bytesOf({ blocks }: BlockRead, { position, length }: ByteRange): Buffer
 for (const alignment of [undefined, 16, 7])
   test(`any range reads as it stands in the object (blocks of ${alignment})`, async () => {
     const { store } = await counted()
-    const blocks = new Blocks({
-      turns,
-      pool: new BufferPool(2 ** 20),
-      store,
-      ledger: 0,
-      bytesMax: 60,
-      aheadBytesMax: 60,
-    })
+    const blocks = blocksOf(store, { bytesMax: 60, aheadBytesMax: 60 })
     for (let position = 0; position < 100; position += 3)
       for (let length = 1; position + length <= 100; length += 11) {
         const read = await readOnce(blocks, { position, length }, alignment)
@@ -70,7 +67,7 @@ for (const alignment of [undefined, 16, 7])
 
 test('readers of one block at a time, and one after another, cost one request', async () => {
   const { store, ranges } = await counted()
-  const blocks = new Blocks({ turns, pool: new BufferPool(2 ** 20), store, ...unbounded })
+  const blocks = blocksOf(store)
   await Promise.all(Array.from({ length: 20 }, (_, i) => readOnce(blocks, { position: i, length: 10 }, 50)))
   assert.equal(blocks.has({ ...object, position: 40, length: 10 }, 50), true)
   assert.equal(blocks.has({ ...object, position: 45, length: 10 }, 50), false)
@@ -83,7 +80,7 @@ test('readers of one block at a time, and one after another, cost one request', 
 
 test('ranges side by side that are wanted together are read together', async () => {
   const { store, ranges } = await counted()
-  const blocks = new Blocks({ turns, pool: new BufferPool(2 ** 20), store, ...unbounded })
+  const blocks = blocksOf(store)
   const places = [30, 10, 20, 60].map((position) => ({ position, length: 10 }))
   const read = await Promise.all(places.map((place) => readOnce(blocks, place)))
   for (const [i, { position, length }] of places.entries())
@@ -97,14 +94,7 @@ test('ranges side by side that are wanted together are read together', async () 
 
 test('what is read ahead is bounded over all readers, what is needed is not refused', async () => {
   const { store } = await counted()
-  const blocks = new Blocks({
-    turns,
-    pool: new BufferPool(2 ** 20),
-    store,
-    ledger: 0,
-    bytesMax: 1_000,
-    aheadBytesMax: 25,
-  })
+  const blocks = blocksOf(store, { bytesMax: 1_000, aheadBytesMax: 25 })
   const ahead = (position: number) => blocks.read(of, { ...object, position, length: 10 }, { isAhead: true })
   const [first, second, third] = [ahead(0), ahead(10), ahead(20)]
   assert.ok(first && second)
@@ -124,14 +114,7 @@ test('what is read ahead is bounded over all readers, what is needed is not refu
 
 test('an object smaller than a block takes no more room than it has bytes', async () => {
   const { store } = await counted()
-  const blocks = new Blocks({
-    turns,
-    pool: new BufferPool(2 ** 20),
-    store,
-    ledger: 0,
-    bytesMax: 10_000,
-    aheadBytesMax: 1_000,
-  })
+  const blocks = blocksOf(store, { bytesMax: 10_000, aheadBytesMax: 1_000 })
   const whole = (isAhead: boolean) =>
     blocks.read(of, { ...object, position: 0, length: 80 }, { alignment: 900, isAhead })
   const read = whole(true) as BlockRead
@@ -144,7 +127,7 @@ test('an object smaller than a block takes no more room than it has bytes', asyn
 
 test('bytes that the store lost are an error, not an empty answer, and are asked for again', async () => {
   const { store, ranges } = await counted()
-  const blocks = new Blocks({ turns, pool: new BufferPool(2 ** 20), store, ...unbounded })
+  const blocks = blocksOf(store)
   for (let attempt = 1; attempt <= 2; attempt++)
     await assert.rejects(readOnce(blocks, { position: 0, length: 1 }, undefined, 2), CorruptObjectError)
   assert.equal(ranges.length, 2)
@@ -160,14 +143,7 @@ async function ofKibibytes(): Promise<ObjectStore> {
 
 test("a block's memory is used again once it is neither kept nor used", async () => {
   const pool = new BufferPool(2 ** 20)
-  const blocks = new Blocks({
-    turns,
-    pool,
-    store: await ofKibibytes(),
-    ledger: 0,
-    bytesMax: 2_048,
-    aheadBytesMax: 8_192,
-  })
+  const blocks = blocksOf(await ofKibibytes(), { bytesMax: 2_048, aheadBytesMax: 8_192, pool })
   const begin = (kibibyte: number) => {
     const read = blocks.read(of, { ...object, position: kibibyte * 1_024, length: 1_024 })
     assert.ok(read)
@@ -196,7 +172,7 @@ test("a block's memory is used again once it is neither kept nor used", async ()
 
 test('blocks that were read together are used again together', async () => {
   const pool = new BufferPool(2 ** 20)
-  const blocks = new Blocks({ turns, pool, store: await ofKibibytes(), ledger: 0, bytesMax: 0, aheadBytesMax: 8_192 })
+  const blocks = blocksOf(await ofKibibytes(), { bytesMax: 0, aheadBytesMax: 8_192, pool })
   const reads = [0, 1].map((kibibyte) => blocks.read(of, { ...object, position: kibibyte * 1_024, length: 1_024 }))
   const [first, second] = reads
   assert.ok(first && second)
@@ -226,14 +202,7 @@ test('a block is had at once if it is here or at hand, and then by all others', 
   }
   const clock = new ManualClock()
   const turns = new ReadTurns(clock)
-  const blocks = new Blocks({
-    turns,
-    pool: new BufferPool(2 ** 20),
-    store,
-    ledger: 0,
-    bytesMax: 20,
-    aheadBytesMax: 100,
-  })
+  const blocks = blocksOf(store, { bytesMax: 20, aheadBytesMax: 100, turns })
   const now = (position: number) => blocks.now(of, object, position, 10)
   turns.spent(2 ** 30)
   assert.equal(now(0), undefined, 'others have their turn first')
@@ -259,7 +228,7 @@ test('a block is had at once if it is here or at hand, and then by all others', 
 
 test('two blocks of different lengths may begin at one place', async () => {
   const { store } = await counted()
-  const blocks = new Blocks({ turns, pool: new BufferPool(2 ** 20), store, ...unbounded })
+  const blocks = blocksOf(store)
   for (const length of [10, 20, 10]) await readOnce(blocks, { position: 30, length })
   assert.equal(blocks.bytes, 10)
   assert.equal(blocks.has({ ...object, position: 30, length: 10 }), true)
@@ -268,7 +237,7 @@ test('two blocks of different lengths may begin at one place', async () => {
 
 test('a read ahead that fails, and that nobody comes to want, is an error of nobody', async () => {
   const store: ObjectStore = { ...memoryStore(), get: () => Promise.reject(new Error('no')) }
-  const blocks = new Blocks({ turns, pool: new BufferPool(2 ** 20), store, ...unbounded })
+  const blocks = blocksOf(store)
   const read = blocks.read(of, { ...object, position: 0, length: 20 }, { alignment: 10, isAhead: true })
   assert.equal(read?.blocks.length, 2)
   // A rejection that nobody handles would fail the test.
