@@ -5,7 +5,7 @@ import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from './gateway.js'
+import { freePort } from './free-port.js'
 import { buildRoot } from './tools.js'
 
 /** ApiVersions, version 0, correlation id 1, no client id. */

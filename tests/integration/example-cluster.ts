@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { eventually } from './clients/driver.js'
+import { isFree } from './free-port.js'
 import { repositoryRoot } from './tools.js'
 
 const scripts = join(repositoryRoot, 'examples/cluster')
@@ -153,25 +153,13 @@ async function textOf(url: string): Promise<string> {
   return response.text()
 }
 
-/** A port for the balancer and a range for the rest, all free and below those the system gives to outgoing connections. */
+/** A port for the balancer and a range for the rest, all free and below those that `freePort` gives. */
 async function freePorts(): Promise<{ balancer: number; base: number }> {
   for (let attempt = 0; attempt < 100; attempt++) {
-    const base = 15_000 + 100 * Math.floor(Math.random() * 150)
+    const base = 10_000 + 100 * Math.floor(Math.random() * 50)
     const needed = [0, 1, 2, 3, 4, 11, 12, 13, 14, 20].map((offset) => base + offset)
     const free = await Promise.all(needed.map(isFree))
     if (free.every((is) => is)) return { balancer: base, base }
   }
   throw new Error('no free ports found')
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer()
-  const isListening = await new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => resolve(true))
-  })
-  if (!isListening) return false
-  server.close()
-  await once(server, 'close')
-  return true
 }

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createConnection, createServer } from 'node:net'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from './free-port.js'
 import { buildRoot } from './tools.js'
 
 export interface GatewayOptions {
@@ -111,26 +112,6 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
       if (!died && child.signalCode === 'SIGKILL') throw new Error(`the gateway ignored SIGTERM\n${log()}`)
     },
   }
-}
-
-/**
- * A free port below the range from which the system takes ports for outgoing connections: a client that tries
- * again and again to reach a gateway that is down would, sooner or later, be given that very port for itself.
- */
-export async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const port = 15_000 + Math.floor(Math.random() * 15_000)
-    const server = createServer()
-    const free = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => resolve(true))
-    })
-    if (!free) continue
-    server.close()
-    await once(server, 'close')
-    return port
-  }
-  throw new Error('no free port found')
 }
 
 function external(bootstrap: string): Gateway {

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import kafkajs from 'kafkajs'
-import { externalBootstrap, freePort, type Gateway, startGateway } from './gateway.js'
+import { freePort } from './free-port.js'
+import { externalBootstrap, type Gateway, startGateway } from './gateway.js'
 import { buildRoot } from './tools.js'
 
 const { Kafka, logLevel } = kafkajs

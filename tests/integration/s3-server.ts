@@ -1,11 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { freePort } from './free-port.js'
 import { cacheDirectory } from './tools.js'
 
 /** The S3 server that tests run against: Versity S3 Gateway over a plain folder. */
@@ -137,17 +137,6 @@ async function findProgram(): Promise<string> {
     fs.rmSync(building, { recursive: true, force: true })
   }
   return program
-}
-
-/** A port that nobody listens on just now. */
-async function freePort(): Promise<number> {
-  const listener = net.createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const address = listener.address()
-  listener.close()
-  await once(listener, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 async function answers(endpoint: string): Promise<boolean> {
