@@ -56,7 +56,7 @@ Durability: without \`fsync\` both servers acknowledge what the operating system
 gateway with \`[storage] fsync = false\`). With \`fsync\` both acknowledge what was flushed to the disk (the gateway's
 default; Kafka with \`flush.messages=1\` on the topic). Replication: none. Group start delay: none on both. The gateway
 keeps running as Kafka does, over all loads of one durability; one run at a quarter of the size goes before and is not
-counted.
+counted. Where the machine lends free memory to its host, some GB of it are taken back before each run (lent-memory.ts).
 
 ${table(['machine', ''], [...report.machine, ...clientVersions(report.measurements)])}
 ${report.startUps.size > 0 ? `## Start-up and idleness\n\n${startUpTable(report)}\n` : ''}

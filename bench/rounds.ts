@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Generator, LoadResult } from './generators.js'
+import { takeBackMemory } from './lent-memory.js'
 import { type Load, type Mode, nameOf, recordsOf } from './loads.js'
 import type { Server } from './servers/server.js'
 import { reasonOf, withTopic } from './topics.js'
 import { measured } from './usage.js'
+
+/** More than one run writes. */
+const writtenMost = 2 * 2 ** 30
 
 /** One of the servers compared, by its name in the tables. */
 export interface Side {
@@ -31,6 +35,8 @@ export interface Rounds {
   rounds: number
   records?: number | undefined
   roundTrips?: number | undefined
+  /** A look at whether it works: nothing is made even first. */
+  isShort: boolean
   around?: Around | undefined
   onMeasurement(measurement: Measurement): void
   onFailure(what: string): void
@@ -63,6 +69,7 @@ async function runOnce(plan: Rounds, { name, server }: Side, isWarmUp: boolean):
   }
   const { partitions, durability } = load
   const onComplaint = (what: string) => plan.onFailure(`${name}: ${what}`)
+  if (!plan.isShort) await takeBackMemory(writtenMost)
   await withTopic(server, topic, { partitions, durability, onComplaint }, async () => {
     let produced: LoadResult | undefined
     // Who only consumes needs records all the same.

@@ -174,7 +174,7 @@ async function measureLoads(
       if (peerServer) sides.push({ name: peer, server: peerServer })
       await runRounds({
         ...{ load, sides, generator, around, rounds: options.rounds, onFailure },
-        ...{ records: options.records, roundTrips: options.roundTrips },
+        ...{ records: options.records, roundTrips: options.roundTrips, isShort: options.isShort },
         onMeasurement(measurement) {
           findings.add({ kind: 'load', measurement })
           note(lineOf(measurement))

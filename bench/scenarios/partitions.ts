@@ -16,6 +16,7 @@ them; then one consumer reads all 1,000 from the beginning and checks every reco
     { key: 'consumeCpu', title: 'server CPU s/M, consume', isBetter: 'lower' },
     { key: 'rssMib', title: 'server RSS MiB', isBetter: 'lower' },
   ],
+  writtenBytes: 2 ** 30,
   start: gatewayAndKafka,
   run(side, options) {
     const partitions = options.isShort ? 100 : 1_000

@@ -36,6 +36,7 @@ processors limits them. Where one process has little of the CPU time, its client
       },
     ]),
   ),
+  writtenBytes: 8 * 2 ** 30,
   async start({ folder }) {
     const sides: ScenarioSide[] = []
     try {

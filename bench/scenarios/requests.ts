@@ -19,6 +19,7 @@ request alone, acks=all. Joining groups and committing offsets have scenarios of
     { key: `${key} CPU`, title: `server CPU µs a request, ${title}`, isBetter: 'lower' as const },
     ...(key === 'fetch' ? [] : [{ key: `${key} p99`, title: `p99 ms, ${title}`, isBetter: 'lower' as const }]),
   ]),
+  writtenBytes: 6 * 2 ** 30,
   start: gatewayAndKafka,
   async run(side, { isShort, onComplaint }) {
     const figures: Record<string, number> = {}

@@ -1,3 +1,4 @@
+import { takeBackMemory } from '../lent-memory.js'
 import { reasonOf } from '../topics.js'
 import { untilQuiet } from '../usage.js'
 import type { ScenarioRun } from './report.js'
@@ -18,6 +19,7 @@ export async function runScenario(scenario: Scenario, plan: ScenarioPlan): Promi
       for (const side of sides) {
         // What is being deleted or compiled of the run before is not this one's cost.
         for (const { server } of sides) await untilQuiet(server.pid)
+        if (scenario.writtenBytes !== undefined && !plan.isShort) await takeBackMemory(scenario.writtenBytes)
         try {
           const figures = await scenario.run(side, { ...options, isShort: plan.isShort || round === 0 })
           if (round > 0) plan.onRun({ scenario: scenario.name, side: side.name, figures })

@@ -39,6 +39,8 @@ export interface Scenario {
   /** What is done, and how much of it; Markdown. */
   about: string
   figures: readonly ScenarioFigure[]
+  /** About as many bytes as a run writes to files, where it is many. */
+  writtenBytes?: number
   /** Started for this scenario alone, and stopped after it: memory is then its own. */
   start(options: ScenarioOptions): Promise<ScenarioSide[]>
   run(side: ScenarioSide, options: ScenarioOptions): Promise<Figures>

@@ -13,6 +13,11 @@ export class Gate {
     return this.#underWay
   }
 
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   /** Whether the next one has to wait. */
   get isFull(): boolean {
     return this.#underWay >= this.#underWayMax

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { StoreError } from '../../../base/errors.js'
 import type { Random } from '../../../base/random.js'
 import { writeOnce } from '../files.js'
+import { Gate } from '../gate.js'
 import type { Pace } from '../pace.js'
 import type { JournalFile, RecordEffect } from './journal-file.js'
 import { encodeRecordHeader, payloadChecksum, type RecordHeader, type RecordKind, recordEnd } from './record.js'
@@ -31,6 +32,7 @@ export class Appender {
   readonly #writerLow: number
   readonly #own = new Map<number, Own>()
   #attempts = 0
+  readonly #gate = new Gate(1)
 
   constructor(options: AppenderOptions) {
     this.#options = options
@@ -83,7 +85,7 @@ export class Appender {
     try {
       const written = pace.mayBlock()
         ? pace.block(() => file.descriptor.useNow((fd) => fs.writevSync(fd, pieces)))
-        : await file.descriptor.use((fd) => writeOnce(fd, pieces))
+        : await file.descriptor.use((fd) => this.#gate.pass(() => writeOnce(fd, pieces)))
       // It is not gone on with: somebody else's record may stand behind what was written of it.
       if (written < header.length + payloadLength + recordEnd.length)
         throw new StoreError(`only ${written} bytes could be appended`, { key: file.path, retry: true })

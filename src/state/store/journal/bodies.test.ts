@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { systemClock } from '../../../base/clock.js'
 import { silentLog } from '../../../base/log.js'
 import { systemRandom } from '../../../base/random.js'
@@ -10,9 +10,8 @@ import { Folders } from '../folders.js'
 import { Pace } from '../pace.js'
 import { Bodies } from './bodies.js'
 
-test('a file that is left for the next while it is written stays open until that is flushed', async (t) => {
+function bodiesFor(t: TestContext): Bodies {
   const folder = fs.mkdtempSync(`${tmpdir()}/heraclitus-bodies-`)
-  t.after(() => fs.rmSync(folder, { recursive: true }))
   const flushes = new Flushes()
   const bodies = new Bodies({
     folder,
@@ -24,6 +23,15 @@ test('a file that is left for the next while it is written stays open until that
     random: systemRandom,
     log: silentLog(),
   })
+  t.after(() => {
+    bodies.close()
+    fs.rmSync(folder, { recursive: true })
+  })
+  return bodies
+}
+
+test('a file that is left for the next while it is written stays open until that is flushed', async (t) => {
+  const bodies = bodiesFor(t)
   await bodies.write(1, [Buffer.alloc(1)], 1)
   // It takes so long that the next file is begun meanwhile.
   const large = Buffer.alloc(64 * 2 ** 20, 'x')
@@ -32,5 +40,32 @@ test('a file that is left for the next while it is written stays open until that
   const { name, position } = await underWay
   const read = await bodies.read(name, position, large.length, true)
   assert.ok(read?.equals(large))
-  bodies.close()
+})
+
+test('bodies that are written at the same time share two files', async (t) => {
+  const bodies = bodiesFor(t)
+  // Too large for the event loop's own thread.
+  const large = [1, 2, 3, 4, 5].map((byte) => Buffer.alloc(3 * 2 ** 20 + byte, byte))
+  const places = await Promise.all(large.map((body) => bodies.write(1, [body], body.length)))
+  assert.equal(new Set(places.map(({ name }) => name)).size, 2)
+  for (const [index, body] of large.entries()) {
+    const { name = '', position = 0 } = places[index] ?? {}
+    const read = await bodies.read(name, position, body.length, true)
+    assert.ok(read?.equals(body), `body ${index}`)
+  }
+})
+
+test('the place of a body that nothing refers to is given to the next in its file', async (t) => {
+  const bodies = bodiesFor(t)
+  const [kept, given] = [
+    await bodies.write(1, [Buffer.from('kept')], 4),
+    await bodies.write(1, [Buffer.from('given back')], 10),
+  ]
+  bodies.giveBack(given, 10)
+  assert.deepEqual(await bodies.write(1, [Buffer.from('next')], 4), given)
+  // That is not the last one in its file any more.
+  bodies.giveBack(kept, 4)
+  const { name, position } = await bodies.write(1, [Buffer.from('last')], 4)
+  assert.equal(name, given.name)
+  assert.ok(position > given.position)
 })

@@ -17,6 +17,7 @@ import {
 } from '../files.js'
 import type { Flushes } from '../flushes.js'
 import type { Folders } from '../folders.js'
+import { Gate } from '../gate.js'
 import type { Allocate } from '../object-store.js'
 import type { Pace } from '../pace.js'
 import { Descriptor } from './descriptor.js'
@@ -25,6 +26,8 @@ import { Descriptor } from './descriptor.js'
 const abandonedMs = 60 * 60_000
 /** Files that are open to be read. */
 const openMax = 32
+/** Files into which a process writes at the same time. */
+const ownMax = 2
 /** Up to so many bytes are read or written on the event loop's own thread, as long as that is quick. */
 const blockingBytesMax = 1024 * 1024
 
@@ -54,7 +57,7 @@ export interface BodyPlace {
   position: number
 }
 
-/** The file that this process writes bodies into. */
+/** A file that this process writes bodies into. */
 interface OwnFile {
   ordinal: number
   name: string
@@ -62,17 +65,20 @@ interface OwnFile {
   descriptor: Descriptor
   /** Up to here it is written, or about to be. */
   end: number
+  /** Calls of several threads would wait for the file's lock, and use up their processors meanwhile. */
+  writing: Gate
 }
 
 /**
- * Bodies that are too large for a record: a record refers to them. Each process has a file of its own for each of the
- * journal's files, and records of that one alone refer to what is in it: so both go together.
+ * Bodies that are too large for a record: a record refers to them. Each process has files of its own for each of the
+ * journal's files, and records of that one alone refer to what is in them: so they go together.
  */
 export class Bodies {
   readonly #options: BodiesOptions
   readonly #suffix: string
-  #own: OwnFile | undefined
-  #beginning: Promise<OwnFile> | undefined
+  /** All for the same file of the journal. */
+  #own: OwnFile[] = []
+  #beginning: Promise<void> | undefined
   #files = 0
   /** To be read, by their names; the one used last stands last. */
   readonly #open = new Map<string, Descriptor>()
@@ -88,15 +94,15 @@ export class Bodies {
    */
   async write(ordinal: number, pieces: readonly Uint8Array[], length: number): Promise<BodyPlace> {
     const { pace, isDurable } = this.#options
-    const file = this.#own?.ordinal === ordinal ? this.#own : await this.#fileFor(ordinal)
+    const file = this.#idle(ordinal) ?? (await this.#fileFor(ordinal))
     const position = Math.ceil(file.end / alignment) * alignment
     file.end = position + length
     try {
       // In one use: as soon as nobody uses it, it may be left for the next file, and closed.
       await file.descriptor.use(async (fd) => {
-        if (length <= blockingBytesMax && pace.mayBlock())
+        if (length <= blockingBytesMax && file.writing.underWay === 0 && pace.mayBlock())
           writeAllAtBlocking(fd, pieces, position, (call) => pace.block(call))
-        else await writeAllAt(fd, pieces, position)
+        else await file.writing.pass(() => writeAllAt(fd, pieces, position))
         if (isDurable) await this.#options.flushes.flush(file.path, () => fdatasync(fd))
       })
     } catch (error) {
@@ -108,7 +114,8 @@ export class Bodies {
 
   /** Nothing refers to the body, nor will: the next one may take its place. */
   giveBack({ name, position }: BodyPlace, length: number): void {
-    if (this.#own?.name === name && this.#own.end === position + length) this.#own.end = position
+    const file = this.#own.find((own) => own.name === name)
+    if (file?.end === position + length) file.end = position
   }
 
   /**
@@ -146,7 +153,7 @@ export class Bodies {
 
   /** Removes the bodies of one of the journal's files. If that fails, a later start does it. */
   async removeOf(ordinal: number): Promise<void> {
-    if (this.#own?.ordinal === ordinal) this.#leave()
+    if (this.#own[0]?.ordinal === ordinal) this.#leave()
     try {
       for (const name of await readdir(this.#options.folder)) if (ordinalOf(name) === ordinal) await this.#remove(name)
     } catch (error) {
@@ -176,29 +183,39 @@ export class Bodies {
     this.#open.clear()
   }
 
-  #fileFor(ordinal: number): Promise<OwnFile> {
-    this.#beginning ??= this.#begin(ordinal).finally(() => {
-      this.#beginning = undefined
-    })
-    // Who waited may want another one.
-    return this.#beginning.then((file) => (file.ordinal === ordinal ? file : this.#fileFor(ordinal)))
+  /** A file for bodies of that one of the journal into which nobody writes just now. */
+  #idle(ordinal: number): OwnFile | undefined {
+    return this.#own.find((file) => file.ordinal === ordinal && !file.writing.isFull)
   }
 
-  async #begin(ordinal: number): Promise<OwnFile> {
+  async #fileFor(ordinal: number): Promise<OwnFile> {
+    for (;;) {
+      const idle = this.#idle(ordinal)
+      if (idle !== undefined) return idle
+      const [first] = this.#own
+      if (first?.ordinal === ordinal && this.#own.length >= ownMax) return leastAwaited(this.#own, first)
+      // Who waited may want another one.
+      this.#beginning ??= this.#begin(ordinal).finally(() => {
+        this.#beginning = undefined
+      })
+      await this.#beginning
+    }
+  }
+
+  async #begin(ordinal: number): Promise<void> {
     const { folder, folders } = this.#options
     await folders.ensure(folder)
     const name = `${ordinal}-${this.#suffix}-${++this.#files}`
     const path = `${folder}/${name}`
     const descriptor = new Descriptor(await open(path, 'wx'))
     await folders.flush(folder)
-    this.#leave()
-    this.#own = { ordinal, name, path, descriptor, end: 0 }
-    return this.#own
+    if (this.#own[0]?.ordinal !== ordinal) this.#leave()
+    this.#own.push({ ordinal, name, path, descriptor, end: 0, writing: new Gate(1) })
   }
 
   #leave(): void {
-    this.#own?.descriptor.close()
-    this.#own = undefined
+    for (const { descriptor } of this.#own) descriptor.close()
+    this.#own = []
   }
 
   async #opened(name: string, onLoop: boolean): Promise<Descriptor | undefined> {
@@ -247,6 +264,10 @@ export class Bodies {
       if (errnoOf(error) !== 'ENOENT') this.#options.log.warn({ path }, `a file stays: ${messageOf(error)}`)
     })
   }
+}
+
+function leastAwaited(files: readonly OwnFile[], first: OwnFile): OwnFile {
+  return files.reduce((least, file) => (file.writing.waiting < least.writing.waiting ? file : least), first)
 }
 
 /** Opens a file to be read; undefined if there is none. @throws the system's error. */
