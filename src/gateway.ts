@@ -94,7 +94,8 @@ async function start(config: Config, options: GatewayOptions, onClose: (end: Clo
   const pipelines = config.pipelines.length === 0 ? undefined : await loadPipelines(config)
 
   const store = await openConfiguredStore(config, options, observers.store)
-  const frames = new PinnedMemory(new BufferPool(storage.cacheBytes / 4))
+  // What is kept of requests for readers, and as much of those under way, is used again without being left to the collector.
+  const frames = new PinnedMemory(new BufferPool(storage.cacheBytes))
   const cleaningWork = new CleaningWorker({ clock, log, observer: observers.cleaningWorker })
   onClose(() => cleaningWork.close())
   const cluster = await openCluster({

@@ -231,7 +231,7 @@ export const storageSection = z.strictObject({
     .max(2 ** 40)
     .default(64 * 1024 * 1024)
     .describe(
-      'Memory for record bytes that are read again, bytes; reads under way may take half as much besides, and what waits to be used again three quarters.',
+      'Memory for record bytes that are read again, bytes; reads under way may take half as much besides, and what waits to be used again one and a half times as much.',
     ),
   snapshot_entries: z
     .int()
