@@ -94,7 +94,8 @@ export class Bodies {
    */
   async write(ordinal: number, pieces: readonly Uint8Array[], length: number): Promise<BodyPlace> {
     const { pace, isDurable } = this.#options
-    const file = this.#idle(ordinal) ?? (await this.#fileFor(ordinal))
+    let file = this.#fileFor(ordinal)
+    for (; file === undefined; file = this.#fileFor(ordinal)) await this.#begun(ordinal)
     const position = Math.ceil(file.end / alignment) * alignment
     file.end = position + length
     try {
@@ -183,23 +184,20 @@ export class Bodies {
     this.#open.clear()
   }
 
-  /** A file for bodies of that one of the journal into which nobody writes just now. */
-  #idle(ordinal: number): OwnFile | undefined {
-    return this.#own.find((file) => file.ordinal === ordinal && !file.writing.isFull)
+  /** A file for bodies of that one of the journal: one into which nobody writes just now, or there are enough of them. */
+  #fileFor(ordinal: number): OwnFile | undefined {
+    const [first] = this.#own
+    if (first?.ordinal !== ordinal) return undefined
+    const idle = this.#own.find(({ writing }) => !writing.isFull)
+    return idle ?? (this.#own.length < ownMax ? undefined : leastAwaited(this.#own, first))
   }
 
-  async #fileFor(ordinal: number): Promise<OwnFile> {
-    for (;;) {
-      const idle = this.#idle(ordinal)
-      if (idle !== undefined) return idle
-      const [first] = this.#own
-      if (first?.ordinal === ordinal && this.#own.length >= ownMax) return leastAwaited(this.#own, first)
-      // Who waited may want another one.
-      this.#beginning ??= this.#begin(ordinal).finally(() => {
-        this.#beginning = undefined
-      })
-      await this.#beginning
-    }
+  /** Begins another file, unless one is being begun: which may be for another one of the journal. */
+  #begun(ordinal: number): Promise<void> {
+    this.#beginning ??= this.#begin(ordinal).finally(() => {
+      this.#beginning = undefined
+    })
+    return this.#beginning
   }
 
   async #begin(ordinal: number): Promise<void> {
