@@ -48,22 +48,62 @@ const written = fc.record({
   part: fc.oneof(fc.constant(1), fc.double({ min: 0, max: 0.999, noNaN: true })),
 })
 
+/**
+ * The bytes of such records, numbered from 1. Of two in a row that were cut off the second has its header: the beginning of
+ * one that has not can't be told from damage to the end of the first.
+ */
+function bytesOf(records: readonly { size: number; part: number }[], filler: number): Buffer[] {
+  return records.map(({ size, part }, index) => {
+    const whole = record(index + 1, Buffer.alloc(size, filler))
+    if (part === 1) return whole
+    const isSecond = (records[index - 1]?.part ?? 1) < 1
+    return whole.subarray(0, Math.max(Math.floor(whole.length * part), isSecond ? recordHeaderBytes : 0))
+  })
+}
+
+const wholeOf = (records: readonly { part: number }[]) =>
+  records.flatMap(({ part }, index) => (part === 1 ? [index + 1] : []))
+
 test('of records that were cut off, and of whole ones among them, the whole ones are found, in their order', () => {
   fc.assert(
     fc.property(fc.array(written, { maxLength: 12 }), fc.nat(255), (records, filler) => {
       const file = scannerOf()
-      const whole: number[] = []
       let found: number[] = []
-      for (const [index, { size, part }] of records.entries()) {
-        const bytes = record(index + 1, Buffer.alloc(size, filler))
-        const isWhole = part === 1
-        file.append(isWhole ? bytes : bytes.subarray(0, Math.floor(bytes.length * part)))
-        if (isWhole) whole.push(index + 1)
+      for (const [index, bytes] of bytesOf(records, filler).entries()) {
+        file.append(bytes)
         // Whoever looks now and then finds the same as who looks once.
         if (index % 3 === 0) found = [...found, ...file.all()]
       }
-      assert.deepEqual([...found, ...file.all()], whole)
+      assert.deepEqual([...found, ...file.all()], wholeOf(records))
     }),
+  )
+})
+
+test('a record is found whatever is written between two reads of one look', () => {
+  const step = fc.oneof(fc.constant(0), fc.nat(60), fc.nat(200_000))
+  const steps = fc.array(step, { maxLength: 40 }).map((some) => [...some, 1_000])
+  fc.assert(
+    fc.property(fc.array(written, { minLength: 1, maxLength: 8 }), steps, (records, growth) => {
+      const file = Buffer.concat(bytesOf(records, 7))
+      let end = 0
+      let reads = 0
+      const read = (into: Buffer, length: number, position: number) => {
+        const seen = end
+        // Its writers go on before the next read.
+        end = Math.min(file.length, end + (growth[reads++ % growth.length] as number))
+        return file.copy(into, 0, position, Math.min(position + length, seen))
+      }
+      const scanner = new RecordScanner(read, mark, 0, () => false)
+      const found: number[] = []
+      for (let isAtEnd = false; ; ) {
+        const next = scanner.next()
+        if (next !== undefined) found.push(next.isDamaged ? -next.header.number : next.header.number)
+        else if (isAtEnd) break
+        else isAtEnd = end === file.length
+      }
+      assert.deepEqual(found, wholeOf(records))
+    }),
+    { numRuns: 1_000 },
   )
 })
 

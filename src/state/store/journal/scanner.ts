@@ -13,6 +13,15 @@ export interface FoundRecord {
   isDamaged: boolean
 }
 
+/** What stands where a record is looked for. */
+interface Look {
+  /** No header; less than the header says; all, but not what was written; all. */
+  state: 'unknown' | 'short' | 'damaged' | 'whole'
+  header: RecordHeader | undefined
+  /** Where what stands behind it may begin at the latest: where it ends, anywhere if it is not all there, and nowhere without it. */
+  end: number
+}
+
 /** Read at once when records of others are looked for, bytes. */
 const chunkBytes = 64 * 1024
 
@@ -49,27 +58,33 @@ export class RecordScanner {
   next(): FoundRecord | undefined {
     for (;;) {
       const { position } = this
-      if (!this.#hasHeader(position)) return undefined
-      const header = decodeRecordHeader(this.#mark, this.#chunk.subarray(0, this.#filled), position - this.#start)
-      if (header === undefined) {
-        const behind = this.#recordBetween(position + 1, Number.POSITIVE_INFINITY)
-        if (behind === undefined) return undefined
-        this.position = behind
-        continue
+      let look = this.#look(position)
+      if (look.state !== 'whole') {
+        if (look.state !== 'damaged' && typeof this.#behind(position, look.end) !== 'number') return undefined
+        // It may have been on its way when it was read, and the one behind it came since. Now it is over.
+        this.#filled = 0
+        look = this.#look(position)
       }
-      const end = position + recordHeaderBytes + header.payloadLength + recordEnd.length
-      const payload = this.#isWritten(header) ? 'whole' : this.#judge(header, position + recordHeaderBytes)
-      if (payload !== 'whole') {
-        const behind = this.#recordBetween(position + 1, payload === 'short' ? Number.POSITIVE_INFINITY : end)
-        if (behind !== undefined) {
-          this.position = behind
-          continue
-        }
-        if (payload === 'short') return undefined
+      const { header, state, end } = look
+      const behind = state === 'whole' ? 'none' : this.#behind(position, end)
+      if (typeof behind === 'number') this.position = behind
+      else if (header === undefined || state === 'short' || behind === 'unclear') return undefined
+      else {
+        this.position = end
+        return { header, position, end, isDamaged: state === 'damaged' }
       }
-      this.position = end
-      return { header, position, end, isDamaged: payload === 'damaged' }
     }
+  }
+
+  /** What stands at a position now. */
+  #look(position: number): Look {
+    const nowhere = Number.POSITIVE_INFINITY
+    if (!this.#hasHeader(position)) return { state: 'unknown', header: undefined, end: position }
+    const header = decodeRecordHeader(this.#mark, this.#chunk.subarray(0, this.#filled), position - this.#start)
+    if (header === undefined) return { state: 'unknown', header, end: nowhere }
+    const state = this.#isWritten(header) ? 'whole' : this.#judge(header, position + recordHeaderBytes)
+    const end = position + recordHeaderBytes + header.payloadLength + recordEnd.length
+    return { state, header, end: state === 'short' ? nowhere : end }
   }
 
   /** The payload of a record that was found. */
@@ -101,19 +116,33 @@ export class RecordScanner {
     return last === recordEnd[0] && checksum === header.payloadChecksum ? 'whole' : 'damaged'
   }
 
-  /** Where the first record begins from `from` on and before `end`. */
-  #recordBetween(from: number, end: number): number | undefined {
-    for (let at = from; at < end; ) {
+  /** Where the first record begins behind `position` and before `end`; unclear if what may be its beginning is the last there is. */
+  #behind(position: number, end: number): number | 'none' | 'unclear' {
+    for (let at = position + 1; at < end; ) {
       const found = this.#at(at, chunkBytes)
-      if (found.length < recordHeaderBytes) return undefined
-      for (let index = found.indexOf(this.#mark); index >= 0; index = found.indexOf(this.#mark, index + 1)) {
-        if (at + index >= end) return undefined
-        if (index + recordHeaderBytes > found.length) break
+      const last = found.length - recordHeaderBytes
+      for (
+        let index = found.indexOf(this.#mark);
+        index >= 0 && index <= last;
+        index = found.indexOf(this.#mark, index + 1)
+      ) {
+        if (at + index >= end) return 'none'
         if (decodeRecordHeader(this.#mark, found, index) !== undefined) return at + index
       }
-      at += found.length - recordHeaderBytes + 1
+      const isRest = found.length < chunkBytes
+      if (isRest) return at + this.#beginningIn(found, Math.max(last + 1, 0)) < end ? 'unclear' : 'none'
+      at += last + 1
     }
-    return undefined
+    return 'none'
+  }
+
+  /** Where a header may begin of which the rest is missing, from `from` on; infinite if nowhere. */
+  #beginningIn(bytes: Buffer, from: number): number {
+    for (let index = from; index < bytes.length; index++) {
+      const length = Math.min(this.#mark.length, bytes.length - index)
+      if (bytes.compare(this.#mark, 0, length, index, index + length) === 0) return index
+    }
+    return Number.POSITIVE_INFINITY
   }
 
   /** What there is at a position: `length` bytes or more, fewer only at the file's end. At most one chunk. */
