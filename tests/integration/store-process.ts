@@ -22,7 +22,8 @@ if (task === 'race') {
   })
   for (let index = 0; index < Number(count); index++)
     if ((await store.putIfAbsent(keyOf(index), [body])) === 'created') created.push(keyOf(index))
-  process.send?.(created)
+  // To disconnect drops what has not been sent.
+  await new Promise((resolve) => process.send?.(created, undefined, undefined, resolve))
   await store.close()
   process.disconnect()
 } else {
