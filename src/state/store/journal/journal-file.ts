@@ -5,7 +5,7 @@ import { Contents } from './contents.js'
 import { Descriptor } from './descriptor.js'
 import { type FileHeader, readFileHeader } from './file-header.js'
 import { Numbers } from './numbers.js'
-import { decodeReference, type RecordHeader, RecordKind } from './record.js'
+import { decodeDeletion, decodeReference, type RecordHeader, RecordKind } from './record.js'
 import { type FoundRecord, RecordScanner } from './scanner.js'
 
 /** So much is read before other work gets a turn, bytes, when a file is read from its beginning. */
@@ -207,6 +207,9 @@ export class JournalFile {
       this.isEnded = true
       if (this.endedAtMs === Number.POSITIVE_INFINITY) this.endedAtMs = this.#options.clock.monotonic()
     }
+    if (kind === RecordKind.deletion)
+      for (const own of decodeDeletion(scanner.payloadOf(found)))
+        if (contents.find(own) !== undefined) this.deleted.add(own)
     if (kind !== RecordKind.object && kind !== RecordKind.reference) return 'other'
     if (taken.has(number)) return 'lost'
     taken.add(number)

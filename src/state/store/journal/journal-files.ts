@@ -58,6 +58,9 @@ export class JournalFiles {
 
   /** Finds what there is. */
   async open(): Promise<void> {
+    // An attempt before may have failed half-way.
+    this.close()
+    this.#files = []
     for (const ordinal of await this.#ordinals()) {
       const file = this.#fileAt(ordinal)
       if (file !== undefined) this.#files.push(file)
@@ -65,6 +68,7 @@ export class JournalFiles {
     // Others may remove what has been found.
     while (this.last !== undefined && !(await this.load(this.last, this.#options.visit))) this.#files.pop()
     for (const file of this.#files) if (file !== this.last) file.flushedTo = Number.POSITIVE_INFINITY
+    if (this.last !== undefined) await this.#flushNames()
     await this.goOn()
   }
 
@@ -130,10 +134,11 @@ export class JournalFiles {
   /** Makes all durable that is known to be in a file. */
   async flush(file: JournalFile): Promise<void> {
     const { flushes, isDurable } = this.#options
-    if (!isDurable) return
+    // One that is not in memory any more has another behind it, and who made that has flushed it.
+    if (!isDurable || !file.isLoaded) return
     await file.descriptor.use((fd) =>
       flushes.flush(file.path, async () => {
-        const { end } = file
+        const end = file.isLoaded ? file.end : 0
         await fdatasync(fd)
         file.flushedTo = Math.max(file.flushedTo, end)
       }),
@@ -162,8 +167,10 @@ export class JournalFiles {
 
   /** Forgets the files that others have removed. */
   async forgetRemoved(): Promise<void> {
+    // Not those that come while it is looked.
+    const before = [...this.#files]
     const there = new Set(await this.#ordinals())
-    for (const file of this.#files) if (!there.has(file.ordinal) && file !== this.last) await this.drop(file, false)
+    for (const file of before) if (!there.has(file.ordinal) && file !== this.last) await this.drop(file, false)
   }
 
   close(): void {
@@ -176,13 +183,14 @@ export class JournalFiles {
     await this.goOn()
     const { last } = this
     if (last !== undefined && !last.isEnded) return
+    const taken = last?.taken ?? new Numbers()
     // What is said of the files before this one is on the disk before it is.
     if (last !== undefined) await this.flush(last)
     await folders.ensure(folder)
     const temporary = `${temporaryFolder}/${process.pid}-${random.hex(6)}-journal`
     const fd = await open(temporary, 'wx')
     try {
-      await writeAll(fd, [encodeFileHeader(newMark(random), last?.taken ?? new Numbers())])
+      await writeAll(fd, [encodeFileHeader(newMark(random), taken)])
       if (isDurable) await fsync(fd)
       await link(temporary, this.#pathOf((last?.ordinal ?? 0) + 1)).catch((error: unknown) => {
         if (errnoOf(error) !== 'EEXIST') throw error
@@ -204,15 +212,42 @@ export class JournalFiles {
   }
 
   async #openAfter(last: JournalFile | undefined): Promise<boolean> {
+    const { visit, isReadOnly } = this.#options
     const ordinal = last?.ordinal ?? 0
     let next = this.#fileAt(ordinal + 1)
     // Others may have made and removed it while this process was not looking.
     for (const later of next === undefined ? await this.#ordinals() : [])
       if (later > ordinal) next ??= this.#fileAt(later)
-    if (next === undefined || !(await this.load(next, this.#options.visit))) return false
+    if (next === undefined || !(await this.load(next, visit))) return false
+    if (await this.#isVoid(next)) {
+      await this.drop(next, !isReadOnly)
+      return this.#openAfter(last)
+    }
+    // Who made it may be held up before its name is durable, and this process is about to rely on it.
+    await this.#flushNames()
+    while (!next.isLoaded) if (!(await this.load(next, visit))) return false
     if (last !== undefined) last.flushedTo = Number.POSITIVE_INFINITY
     this.#files.push(next)
     return true
+  }
+
+  /**
+   * Whether somebody made the file anew who was held up until the one of that name, and what was in it, had been removed:
+   * others are behind it, and it has not ended, as a file has before there is another.
+   */
+  async #isVoid(file: JournalFile): Promise<boolean> {
+    if (file.isEnded || !(await this.#ordinals()).some((later) => later > file.ordinal)) return false
+    // It may have ended since it was read.
+    while (!file.isLoaded) if (!(await this.load(file, this.#options.visit))) return false
+    file.readOn(this.#options.visit)
+    return !file.isEnded
+  }
+
+  async #flushNames(): Promise<void> {
+    const { folder, folders, isDurable, isReadOnly } = this.#options
+    if (!isDurable || isReadOnly) return
+    await folders.ensure(folder)
+    await folders.flush(folder)
   }
 
   #fileAt(ordinal: number): JournalFile | undefined {

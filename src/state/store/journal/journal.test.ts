@@ -3,55 +3,18 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { type Clock, systemClock } from '../../../base/clock.js'
-import { silentLog } from '../../../base/log.js'
-import { systemRandom } from '../../../base/random.js'
+import { journalIn, limitsOf, numbersIn, textOf } from '../../../../tests/support/journals.js'
+import { systemClock } from '../../../base/clock.js'
 import { Flushes } from '../flushes.js'
-import { Folders, fsyncFolder } from '../folders.js'
-import { Pace } from '../pace.js'
-import { inlineBytesMax, Journal, type JournalFileLimits } from './journal.js'
+import { inlineBytesMax, type Journal } from './journal.js'
 
 const base = fs.mkdtempSync(`${tmpdir()}/heraclitus-journal-`)
 after(() => fs.rmSync(base, { recursive: true }))
 
-interface Options {
-  isDurable?: boolean
-  isReadOnly?: boolean
-  limits?: JournalFileLimits
-  flushes?: Flushes
-  clock?: Clock
-}
-
-/** A journal as a process of its own would have it. */
-function journalIn(root: string, options: Options = {}): Journal {
-  const { isDurable = false, flushes = new Flushes(), clock = systemClock } = options
-  fs.mkdirSync(`${root}/tmp`, { recursive: true })
-  return new Journal({
-    folder: `${root}/journal/ledger/0`,
-    temporaryFolder: `${root}/tmp`,
-    folders: new Folders(root, isDurable ? fsyncFolder : undefined, flushes),
-    flushes,
-    isReadOnly: false,
-    pace: new Pace(clock),
-    random: systemRandom,
-    log: silentLog(),
-    ...options,
-    isDurable,
-    clock,
-  })
-}
-
 const newRoot = () => fs.mkdtempSync(`${base}/`)
 const filesOf = (root: string) => fs.readdirSync(`${root}/journal/ledger/0`).filter((name) => name.endsWith('.journal'))
 const largeOf = (root: string) => fs.readdirSync(`${root}/journal/ledger/0/large`)
-const textOf = async (journal: Journal, number: number) => (await journal.get(number))?.bytes.toString()
-const small: JournalFileLimits = { bytesMax: 1e9, objectsMax: 10, objectBytesMax: 1e9 }
-
-async function numbersIn(journal: Journal, after = -1): Promise<number[]> {
-  const numbers: number[] = []
-  for await (const { number } of journal.list(after)) numbers.push(number)
-  return numbers
-}
+const small = limitsOf(10)
 
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
 
@@ -307,7 +270,7 @@ describe('journals', () => {
     const flushes = new Flushes()
     const flush = flushes.flush.bind(flushes)
     flushes.flush = (path, work) => {
-      flushed.push(path)
+      if (path.endsWith('.journal')) flushed.push(path)
       return flush(path, work)
     }
     const writer = journalIn(root)

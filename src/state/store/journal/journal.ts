@@ -102,12 +102,18 @@ export class Journal {
       if (this.#readOn()) await this.#files.goOn()
       file = this.#files.fileOf(number)
     }
-    if (file === undefined || (!file.isLoaded && !(await this.#files.load(file)))) return undefined
+    if (file === undefined) return undefined
+    // Of many that are brought into memory at once some are out of it again before they are used.
+    while (!file.isLoaded) if (!(await this.#files.load(file))) return undefined
     const place = file.contents.find(number)
     if (place === undefined || file.deleted.has(number)) return undefined
     if (file.isDamaged(number)) throw new CorruptObjectError(`object ${number} in ${file.path} is not what was written`)
     // As long as a power failure may take it away, it is not there.
-    if (!this.#options.isReadOnly && place.position >= file.flushedTo) await this.#files.flush(file)
+    if (!this.#options.isReadOnly && place.position >= file.flushedTo) {
+      await this.#files.flush(file)
+      // It may have ended meanwhile, and others have taken its place in memory.
+      while (!file.isLoaded) if (!(await this.#files.load(file))) return undefined
+    }
     const size = place.length
     const { position, length } = within(size, range)
     const bytes = await this.#read(file, place, position, length, allocate)
@@ -147,7 +153,8 @@ export class Journal {
     for (let last = after; ; ) {
       let next: { number: number; length: number } | undefined
       for (const file of open) {
-        const found = (await this.#files.load(file)) ? nextOf(file, last) : undefined
+        while (await this.#files.load(file)) if (file.isLoaded) break
+        const found = file.isLoaded ? nextOf(file, last) : undefined
         if (found === undefined) open.delete(file)
         else if (next === undefined || found.number < next.number) next = found
       }
@@ -171,8 +178,9 @@ export class Journal {
     const doomed: number[] = []
     for (const number of numbers) {
       const file = this.#files.fileOf(number)
-      if (file === undefined || !(await this.#files.load(file))) continue
-      if (file.contents.find(number) === undefined || file.deleted.has(number)) continue
+      if (file === undefined) continue
+      while (await this.#files.load(file)) if (file.isLoaded) break
+      if (!file.isLoaded || file.contents.find(number) === undefined || file.deleted.has(number)) continue
       files.add(file)
       doomed.push(number)
     }
@@ -243,7 +251,11 @@ export class Journal {
   readonly #visit: RecordVisitor = ({ header, isDamaged }, effect, payload) => {
     if (!this.#appender.found(header, effect) && effect === 'took') this.#news = header.number
     if (header.kind !== RecordKind.deletion || isDamaged) return
-    for (const deleted of decodeDeletion(payload())) this.#files.fileOf(deleted)?.deleted.add(deleted)
+    for (const deleted of decodeDeletion(payload())) {
+      const file = this.#files.fileOf(deleted)
+      // The file that it was in may be gone; of one that is not in memory it is seen when it is loaded.
+      if (file !== undefined && (!file.isLoaded || file.contents.find(deleted) !== undefined)) file.deleted.add(deleted)
+    }
   }
 
   async #appendObject(
