@@ -32,8 +32,8 @@ const ownMax = 2
 const blockingBytesMax = 1024 * 1024
 
 /**
- * Bodies begin at multiples of so many bytes: so each call writes whole pieces of the page cache, which are as large as it.
- * What lies between takes no space.
+ * Bodies begin at multiples of so many bytes: so calls write large pieces of the page cache as a whole. What lies between
+ * takes no space.
  */
 const alignment = 256 * 1024
 
