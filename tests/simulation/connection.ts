@@ -3,7 +3,7 @@ import { messageOf } from '../../src/base/errors.js'
 import type { Random } from '../../src/base/random.js'
 import type { Handler, RequestContext } from '../../src/server/handler.js'
 import type { SaslSession } from '../../src/server/sasl.js'
-import type { ServerConfig } from '../../src/server/server-config.js'
+import { plainServerConfig } from '../support/plain-server-config.js'
 import type { History } from './history.js'
 import type { SimulatedInstance } from './instance.js'
 import type { VirtualClock } from './virtual-clock.js'
@@ -13,18 +13,6 @@ export class ConnectionLost extends Error {}
 
 /** One way over the network takes up to so long, milliseconds. */
 const wayMs = 4
-
-const config: ServerConfig = {
-  nodeId: 1,
-  advertisedHost: 'localhost',
-  advertisedPort: 9092,
-  autoCreateTopics: false,
-  defaultPartitions: 1,
-  defaultReplicationFactor: 1,
-  saslEnabled: false,
-  saslPlainUsername: undefined,
-  saslPlainPassword: undefined,
-}
 
 /** Errors by which a gateway that can't serve closes a connection. */
 const unavailableNames = new Set(['UnavailableError', 'OverloadedError', 'StoreError'])
@@ -192,7 +180,7 @@ export class Connection {
     return {
       cluster,
       groups,
-      config,
+      config: plainServerConfig,
       clock: process.clock,
       random,
       log,

@@ -4,6 +4,7 @@ import { systemRandom } from '../../src/base/random.js'
 import type { ListenerOptions } from '../../src/server/listener.js'
 import type { Cluster } from '../../src/state/cluster.js'
 import type { Coordinator } from '../../src/state/groups/coordinator.js'
+import { plainServerConfig } from './plain-server-config.js'
 import { spoiledMemory } from './spoiled-memory.js'
 
 /** What a Kafka port on this machine needs, with nothing behind it, for handlers that ask for nothing. */
@@ -11,17 +12,7 @@ export function bareListener(): Omit<ListenerOptions, 'handlers'> {
   return {
     cluster: {} as Cluster,
     groups: {} as Coordinator,
-    config: (port) => ({
-      nodeId: 1,
-      advertisedHost: 'localhost',
-      advertisedPort: port,
-      autoCreateTopics: false,
-      defaultPartitions: 1,
-      defaultReplicationFactor: 1,
-      saslEnabled: false,
-      saslPlainUsername: undefined,
-      saslPlainPassword: undefined,
-    }),
+    config: (port) => ({ ...plainServerConfig, advertisedPort: port }),
     frames: spoiledMemory(),
     clock: systemClock,
     random: systemRandom,
