@@ -92,8 +92,8 @@ function combinations(choice: Choice): Load[] {
 }
 
 /** Records of one run: some seconds at most of the slower server. */
-export function recordsOf({ client, size, durability }: Load, mode: Mode): number {
-  if (mode === 'round-trip') return durability === 'fsync' ? 500 : 2_000
+export function recordsOf({ client, size }: Load, mode: Mode): number {
+  if (mode === 'round-trip') return 2_000
   if (mode === 'paced') return pacedRate * 2
   const large = { 'franz-go': 600_000, librdkafka: 400_000, java: 300_000, kafkajs: 150_000 }[client]
   return size < 500 ? large * 3 : large

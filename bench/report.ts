@@ -54,9 +54,9 @@ the machine disturb least. What each load does: [load/README.md](load/README.md)
 
 Durability: without \`fsync\` both servers acknowledge what the operating system's page cache has (Kafka's default; the
 gateway with \`[storage] fsync = false\`). With \`fsync\` both acknowledge what was flushed to the disk (the gateway's
-default; Kafka with \`flush.messages=1\` on the topic). Replication: none. Group start delay: none on both. The gateway
-keeps running as Kafka does, over all loads of one durability; one run at a quarter of the size goes before and is not
-counted. Where the machine lends free memory to its host, some GB of it are taken back before each run (lent-memory.ts).
+default; Kafka with \`flush.messages=1\` on the topic). Replication: none. Group start delay: none on both. Both
+servers are started anew for each durability and keep running over all its loads, so that their just-in-time compilers
+have seen as much; one run at a quarter of the size goes before and is not counted. Where the machine lends free memory to its host, some GB of it are taken back before each run (lent-memory.ts).
 
 ${table(['machine', ''], [...report.machine, ...clientVersions(report.measurements)])}
 ${report.startUps.size > 0 ? `## Start-up and idleness\n\n${startUpTable(report)}\n` : ''}

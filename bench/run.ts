@@ -12,7 +12,7 @@ import { runRounds, type Side } from './rounds.js'
 import { scenarios } from './scenarios/all.js'
 import { lineOfRun } from './scenarios/report.js'
 import { runScenario } from './scenarios/run.js'
-import { type Gateway, profiled, startGateway } from './servers/gateway.js'
+import { profiled, startGateway } from './servers/gateway.js'
 import { kafkaJars, startKafka } from './servers/kafka.js'
 import { type Durability, runningServer, type Server } from './servers/server.js'
 import { shortMs, shortSummary } from './short.js'
@@ -162,16 +162,13 @@ async function measureLoads(
 ): Promise<void> {
   const generators = new Map<Client, Generator>()
   for (const { client } of loads) if (!generators.has(client)) generators.set(client, await generatorOf(client))
-  const gateways = new Gateways(options)
-  const peerServer = options.hasPeer ? await peerOf(options) : undefined
+  const servers = new Servers(options, ours, peer)
   try {
     for (const load of loads) {
       const generator = generators.get(load.client)
       if (generator === undefined || !isBegun(load)) continue
       note(`\n${nameOf(load)}: ${load.modes.join(', ')}`)
-      const { server, around } = await gateways.for(load.durability)
-      const sides: Side[] = [{ name: ours, server }]
-      if (peerServer) sides.push({ name: peer, server: peerServer })
+      const { sides, around } = await servers.for(load.durability)
       await runRounds({
         ...{ load, sides, generator, around, rounds: options.rounds, onFailure },
         ...{ records: options.records, roundTrips: options.roundTrips, isShort: options.isShort },
@@ -182,45 +179,66 @@ async function measureLoads(
       })
     }
   } finally {
-    await gateways.stop()
-    await peerServer?.stop()
+    await servers.stop()
   }
 }
 
 type Around = ReturnType<typeof profiling>
 
-/**
- * The gateway of this build, started when a load first asks for its durability, and as Kafka kept for all that follow:
- * a just-in-time compiler has then seen the code, on both sides.
- */
-class Gateways {
-  readonly #options: Options
-  readonly #running = new Map<Durability, { gateway: Gateway; around: Around | undefined }>()
+interface Running {
+  durability: Durability
+  sides: readonly Side[]
+  around: Around | undefined
+  stop(): Promise<void>
+}
 
-  constructor(options: Options) {
+/**
+ * The servers of both sides. Both are started anew when a load asks for another durability, and kept for all that follow
+ * with the same one: just-in-time compilers have then seen as much of the code on one side as on the other.
+ */
+class Servers {
+  readonly #options: Options
+  readonly #ours: string
+  readonly #peer: string
+  #running: Running | undefined
+
+  constructor(options: Options, ours: string, peer: string) {
     this.#options = options
+    this.#ours = ours
+    this.#peer = peer
   }
 
-  async for(durability: Durability): Promise<{ server: Server; around: Around | undefined }> {
-    const { ours, profileFolder } = this.#options
-    if (ours) return { server: runningServer(ours.bootstrap, ours.pid), around: undefined }
-    let running = this.#running.get(durability)
-    if (running === undefined) {
-      const preload = profileFolder === undefined ? undefined : profiled
-      const gateway = await startGateway({ durability, ...folderOf(this.#options), preload })
-      running = { gateway, around: profileFolder === undefined ? undefined : profiling(gateway, profileFolder, print) }
-      this.#running.set(durability, running)
+  async for(durability: Durability): Promise<Running> {
+    if (this.#running?.durability === durability) return this.#running
+    await this.stop()
+    const { server, around } = await this.#startOurs(durability)
+    const sides: Side[] = [{ name: this.#ours, server }]
+    const stop = async () => {
+      for (const side of sides) await side.server.stop()
     }
-    return { server: running.gateway, around: running.around }
+    this.#running = { durability, sides, around, stop }
+    if (this.#options.hasPeer) sides.push({ name: this.#peer, server: await this.#startPeer() })
+    return this.#running
   }
 
   async stop(): Promise<void> {
-    for (const { gateway } of this.#running.values()) await gateway.stop()
+    const running = this.#running
+    this.#running = undefined
+    await running?.stop()
   }
-}
 
-function peerOf({ peer, folder }: Options): Promise<Server> {
-  return peer ? Promise.resolve(runningServer(peer.bootstrap, peer.pid)) : startKafka(folder)
+  async #startOurs(durability: Durability): Promise<{ server: Server; around: Around | undefined }> {
+    const { ours, profileFolder } = this.#options
+    if (ours) return { server: runningServer(ours.bootstrap, ours.pid), around: undefined }
+    const preload = profileFolder === undefined ? undefined : profiled
+    const server = await startGateway({ durability, ...folderOf(this.#options), preload })
+    return { server, around: profileFolder === undefined ? undefined : profiling(server, profileFolder, print) }
+  }
+
+  #startPeer(): Server | Promise<Server> {
+    const { peer, folder } = this.#options
+    return peer ? runningServer(peer.bootstrap, peer.pid) : startKafka(folder)
+  }
 }
 
 function folderOf({ folder }: Options): { folder?: string } {
