@@ -1,6 +1,18 @@
 /** Smaller buffers cost the allocator and the garbage collector little; they are not kept, bytes. */
 const keptBytesMin = 1024
 
+/** Whose it is while it is lent; it stands on the memory itself: a set of all that is lent costs as much as the rest. */
+const lentBy = Symbol('lentBy')
+type Memory = ArrayBuffer & { [lentBy]?: BufferPool | undefined }
+
+/** What has been given back of one size. */
+interface Idle {
+  readonly size: number
+  readonly memories: Memory[]
+  /** When one was given back last, as a count of such events. */
+  usedAt: number
+}
+
 /**
  * Large buffers that are used again, rather than left to the garbage collector: each megabyte that lies outside of
  * the heap and becomes garbage brings the next full collection nearer (at 1 GB/s that is ten a second), and memory that is
@@ -11,9 +23,9 @@ const keptBytesMin = 1024
  */
 export class BufferPool {
   readonly #idleBytesMax: number
-  /** By size: what has been given back. A size that was not used for longest stands first. */
-  readonly #idle = new Map<number, ArrayBuffer[]>()
-  readonly #lent = new WeakSet<ArrayBufferLike>()
+  /** By size: what has been given back. There are few sizes. */
+  readonly #idle = new Map<number, Idle>()
+  #events = 0
   /** Bytes that wait to be used again. */
   idleBytes = 0
 
@@ -29,45 +41,47 @@ export class BufferPool {
     const idle = this.#pop(size) ?? this.#pop(roundedUp(size + 1))
     if (idle !== undefined) return Buffer.from(idle, 0, length)
     const buffer = Buffer.allocUnsafeSlow(size)
-    this.#lent.add(buffer.buffer)
+    ;(buffer.buffer as Memory)[lentBy] = this
     return buffer.subarray(0, length)
   }
 
   /** Takes back what `take` gave, or a view of it; anything else, and what has been given back already, is none of its. */
   give(bytes: Buffer): void {
-    const memory = bytes.buffer
-    if (!(memory instanceof ArrayBuffer) || !this.#lent.delete(memory)) return
+    const memory = bytes.buffer as Memory
+    if (memory[lentBy] !== this) return
+    memory[lentBy] = undefined
     const size = memory.byteLength
-    const idle = this.#idle.get(size)
-    if (idle === undefined) this.#idle.set(size, [memory])
-    else {
-      idle.push(memory)
-      this.#idle.delete(size)
+    let idle = this.#idle.get(size)
+    if (idle === undefined) {
+      idle = { size, memories: [], usedAt: 0 }
       this.#idle.set(size, idle)
     }
+    idle.memories.push(memory)
+    idle.usedAt = ++this.#events
     this.idleBytes += size
-    this.#forget()
+    while (this.idleBytes > this.#idleBytesMax) this.#forget()
   }
 
   #pop(size: number): ArrayBuffer | undefined {
-    const memory = this.#idle.get(size)?.pop()
+    const memory = this.#idle.get(size)?.memories.pop()
     if (memory === undefined) return undefined
     this.idleBytes -= size
-    this.#lent.add(memory)
+    memory[lentBy] = this
     return memory
   }
 
+  /** Forgets memory of the size that was not used for longest. */
   #forget(): void {
-    for (const [size, idle] of this.#idle) {
-      while (this.idleBytes > this.#idleBytesMax && idle.pop() !== undefined) this.idleBytes -= size
-      if (idle.length === 0) this.#idle.delete(size)
-      if (this.idleBytes <= this.#idleBytesMax) return
-    }
+    let oldest: Idle | undefined
+    for (const idle of this.#idle.values()) if (oldest === undefined || idle.usedAt < oldest.usedAt) oldest = idle
+    if (oldest === undefined) return
+    if (oldest.memories.pop() !== undefined) this.idleBytes -= oldest.size
+    else this.#idle.delete(oldest.size)
   }
 }
 
 /** The next power of two, or three quarters of it: so few sizes that one that is asked for is often there. */
 function roundedUp(length: number): number {
-  const power = 2 ** Math.ceil(Math.log2(length))
+  const power = 2 * (1 << (31 - Math.clz32(length - 1)))
   return length <= (power / 4) * 3 ? (power / 4) * 3 : power
 }

@@ -2,10 +2,49 @@ import type { BufferPool } from '../../base/buffer-pool.js'
 import type { Ordered } from '../../base/use-order.js'
 import type { ObjectRef } from '../views/view.js'
 
-/** The blocks of one object, by their positions. */
-export interface BlocksOfObject extends ObjectRef {
+/** The blocks of one object, by their positions: mostly it is one, for which a map would cost more than the rest. */
+export class BlocksOfObject implements ObjectRef {
+  readonly writer: number
+  readonly number: number
   readonly key: string
-  readonly blocks: Map<number, Block>
+  #first: Block | undefined = undefined
+  #others: Map<number, Block> | undefined = undefined
+
+  constructor({ writer, number }: ObjectRef, key: string) {
+    this.writer = writer
+    this.number = number
+    this.key = key
+  }
+
+  get isEmpty(): boolean {
+    return this.#first === undefined && (this.#others === undefined || this.#others.size === 0)
+  }
+
+  at(position: number): Block | undefined {
+    return this.#first?.position === position ? this.#first : this.#others?.get(position)
+  }
+
+  /** Adds a block; there is none at its position, or it takes its place. */
+  add(block: Block): void {
+    const { position } = block
+    if (
+      this.#first?.position === position ||
+      (this.#first === undefined && this.#others?.get(position) === undefined)
+    ) {
+      this.#first = block
+      return
+    }
+    this.#others ??= new Map()
+    this.#others.set(position, block)
+  }
+
+  /** Removes a block, if it is still the one at its position; whether it was. */
+  remove(block: Block): boolean {
+    if (this.#first === block) this.#first = undefined
+    else if (this.#others?.get(block.position) === block) this.#others.delete(block.position)
+    else return false
+    return true
+  }
 }
 
 /** What one request brought: a block, or several side by side. */

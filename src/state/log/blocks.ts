@@ -5,7 +5,7 @@ import type { TopicPartition } from '../cluster.js'
 import { objectKey } from '../ledger/keys.js'
 import type { ByteRange, ObjectStore } from '../store/object-store.js'
 import type { ObjectRef } from '../views/view.js'
-import { Block, type BlocksOfObject } from './block.js'
+import { Block, BlocksOfObject } from './block.js'
 import { readCostBytes } from './block-use.js'
 import { ObjectTable } from './object-table.js'
 import type { ReadTurns } from './read-turns.js'
@@ -133,7 +133,7 @@ export class Blocks {
   }
 
   #find({ writer, number }: ObjectRef, position: number, length: number): Block | undefined {
-    const block = this.#objects.get(writer, number)?.blocks.get(position)
+    const block = this.#objects.get(writer, number)?.at(position)
     return block?.length === length ? block : undefined
   }
 
@@ -156,7 +156,7 @@ export class Blocks {
   #take(of: TopicPartition, object: ObjectRef, { position, length }: ByteRange): Block {
     let block = this.#find(object, position, length)
     if (block === undefined) {
-      block = this.#add(of, object, position, length)
+      block = this.#add(this.#ownerOf(of, object), position, length)
       block.size = this.#guess(length)
       this.#want(block)
     } else if (block.isKept) this.#kept.used(block)
@@ -166,28 +166,27 @@ export class Blocks {
     return block
   }
 
-  #add(of: TopicPartition, object: ObjectRef, position: number, length: number): Block {
-    const { writer, number } = object
+  #add(owner: BlocksOfObject, position: number, length: number): Block {
     // One of another length stays with those who use it.
-    const other = this.#objects.get(writer, number)?.blocks.get(position)
+    const other = owner.at(position)
     if (other?.isKept) this.#forget(other)
-    let owner = this.#objects.get(writer, number)
-    if (owner === undefined) {
-      const key = objectKey(this.#ledger, of.topicId, of.partition, object)
-      owner = { writer, number, key, blocks: new Map() }
-      this.#objects.set(object, owner)
-    }
+    if (owner.isEmpty) this.#objects.set(owner, owner)
     const block = new Block(owner, position, length)
-    owner.blocks.set(position, block)
+    owner.add(block)
     return block
   }
 
+  /** The object's blocks; kept as soon as there is one. */
+  #ownerOf(of: TopicPartition, object: ObjectRef): BlocksOfObject {
+    return (
+      this.#objects.get(object.writer, object.number) ??
+      new BlocksOfObject(object, objectKey(this.#ledger, of.topicId, of.partition, object))
+    )
+  }
+
   #remove(block: Block): void {
-    const { object, position } = block
-    if (object.blocks.get(position) !== block) return
-    object.blocks.delete(position)
-    if (object.blocks.size === 0 && this.#objects.get(object.writer, object.number) === object)
-      this.#objects.delete(object)
+    const { object } = block
+    if (object.remove(block) && object.isEmpty) this.#objects.delete(object)
   }
 
   #want(block: Block): void {
@@ -247,12 +246,11 @@ export class Blocks {
 
   #readNow(of: TopicPartition, object: ObjectRef, position: number, length: number): Block | undefined {
     if (this.#store.getNow === undefined || this.#turns.isOver) return undefined
-    const known = this.#objects.get(object.writer, object.number)
-    const key = known?.key ?? objectKey(this.#ledger, of.topicId, of.partition, object)
-    const found = this.#store.getNow(key, { position, length }, this.#pool.take)
+    const owner = this.#ownerOf(of, object)
+    const found = this.#store.getNow(owner.key, { position, length }, this.#pool.take)
     this.#turns.spent(Math.max(found?.bytes.length ?? 0, readCostBytes))
     if (found === undefined) return undefined
-    const block = this.#add(of, object, position, length)
+    const block = this.#add(owner, position, length)
     block.arrived(found.bytes, { bytes: found.bytes, blocks: 1, pool: this.#pool })
     block.users++
     this.#keep(block)

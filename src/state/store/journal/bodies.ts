@@ -69,6 +69,14 @@ interface OwnFile {
   writing: Gate
 }
 
+/** A file that is open to be read. */
+interface OpenFile {
+  readonly name: string
+  readonly descriptor: Descriptor
+  /** When it was used last, as a count of uses. */
+  usedAt: number
+}
+
 /**
  * Bodies that are too large for a record: a record refers to them. Each process has files of its own for each of the
  * journal's files, and records of that one alone refer to what is in them: so they go together.
@@ -80,8 +88,9 @@ export class Bodies {
   #own: OwnFile[] = []
   #beginning: Promise<void> | undefined
   #files = 0
-  /** To be read, by their names; the one used last stands last. */
-  readonly #open = new Map<string, Descriptor>()
+  /** To be read, by their names. */
+  readonly #open = new Map<string, OpenFile>()
+  #uses = 0
 
   constructor(options: BodiesOptions) {
     this.#options = options
@@ -180,7 +189,7 @@ export class Bodies {
 
   close(): void {
     this.#leave()
-    for (const file of this.#open.values()) file.close()
+    for (const { descriptor } of this.#open.values()) descriptor.close()
     this.#open.clear()
   }
 
@@ -230,33 +239,35 @@ export class Bodies {
 
   #known(name: string): Descriptor | undefined {
     const known = this.#open.get(name)
-    if (known !== undefined) {
-      this.#open.delete(name)
-      this.#open.set(name, known)
-    }
-    return known
+    if (known === undefined) return undefined
+    known.usedAt = ++this.#uses
+    return known.descriptor
   }
 
   #keepOpen(name: string, fd: number): Descriptor {
     // Somebody else may have opened it meanwhile.
-    const other = this.#open.get(name)
+    const other = this.#known(name)
     if (other !== undefined) {
       fs.closeSync(fd)
       return other
     }
-    const file = new Descriptor(fd)
-    this.#open.set(name, file)
-    for (const [oldest, descriptor] of this.#open) {
-      if (this.#open.size <= openMax) break
-      this.#open.delete(oldest)
-      descriptor.close()
-    }
-    return file
+    const descriptor = new Descriptor(fd)
+    this.#open.set(name, { name, descriptor, usedAt: ++this.#uses })
+    if (this.#open.size > openMax) this.#closeOldest()
+    return descriptor
+  }
+
+  #closeOldest(): void {
+    let oldest: OpenFile | undefined
+    for (const file of this.#open.values()) if (oldest === undefined || file.usedAt < oldest.usedAt) oldest = file
+    if (oldest === undefined) return
+    this.#open.delete(oldest.name)
+    oldest.descriptor.close()
   }
 
   async #remove(name: string): Promise<void> {
     const path = `${this.#options.folder}/${name}`
-    this.#open.get(name)?.close()
+    this.#open.get(name)?.descriptor.close()
     this.#open.delete(name)
     await unlink(path).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') this.#options.log.warn({ path }, `a file stays: ${messageOf(error)}`)
