@@ -42,6 +42,9 @@ export interface Rounds {
   onFailure(what: string): void
 }
 
+/** To consume what was produced takes half a second, for which CPU time, counted in ticks, says little: it is done so often. */
+const consumptions = 4
+
 /**
  * Runs a load on each side in turn, A B A B, every time on a topic of its own; once before at a quarter of the
  * records, which is not counted, so that just-in-time compilers have seen it.
@@ -77,7 +80,8 @@ async function runOnce(plan: Rounds, { name, server }: Side, isWarmUp: boolean):
     for (const mode of isFilledFirst ? (['produce', ...load.modes] as const) : load.modes) {
       const asked = { load, mode, bootstrap: server.bootstrap, topic, records: recordsIn(mode), run }
       const isCounted = !isWarmUp && load.modes.includes(mode)
-      const work = () => measured(server.pid, () => plan.generator(asked))
+      const times = mode === 'consume' && !plan.isShort ? consumptions : 1
+      const work = () => measured(server.pid, () => repeated(times, () => plan.generator(asked)))
       const { result, cpuSeconds, rssMib } =
         isCounted && plan.around ? await plan.around(load, mode, work) : await work()
       if (mode === 'produce') produced = result
@@ -86,6 +90,20 @@ async function runOnce(plan: Rounds, { name, server }: Side, isWarmUp: boolean):
         plan.onMeasurement({ ...result, load, mode, side: name, serverCpuSeconds: cpuSeconds, serverRssMib: rssMib })
     }
   })
+}
+
+/** Does a run several times, one after the other, and gives all of them as one. */
+async function repeated(times: number, run: () => Promise<LoadResult>): Promise<LoadResult> {
+  const all = await run()
+  for (let done = 1; done < times; done++) {
+    const one = await run()
+    if (one.checksum !== all.checksum) throw new Error(`checksum ${one.checksum} consumed, ${all.checksum} before`)
+    all.records += one.records
+    all.seconds += one.seconds
+    all.disorder += one.disorder
+    if (all.cpuSeconds !== null) all.cpuSeconds += one.cpuSeconds ?? 0
+  }
+  return all
 }
 
 /** Consumed is what was produced, and in order where the producer promised it. */
