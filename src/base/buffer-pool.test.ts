@@ -26,6 +26,7 @@ test('nothing is given back twice, or that came from elsewhere', () => {
   pool.give(buffer)
   pool.give(buffer)
   pool.give(Buffer.alloc(4_096))
+  pool.give(new BufferPool(2 ** 20).take(4_096))
   assert.equal(pool.idleBytes, 4_096)
   assert.notEqual(pool.take(4_096).buffer, pool.take(4_096).buffer)
 })

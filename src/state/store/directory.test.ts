@@ -81,6 +81,10 @@ for (const [fsync, journals] of [
       assert.equal(own.store.getNow?.(key, { position: 0, length: 3 * 2 ** 20 }, Buffer.alloc), undefined)
     assert.equal(now('segments/b'), undefined)
     assert.equal(now('ledger/0/00000000000000000003'), undefined)
+    // Other ledgers' entries, and what looks like an entry.
+    for (const key of ['ledger/1/', 'ledger/00/', 'ledger/0x'])
+      assert.equal(now(`${key}00000000000000000001`), undefined)
+    assert.equal(now('ledger/0/0000000000000000000x'), undefined)
     // Old files may have to come from the disk; a journal's file is recent as long as it is written.
     laterMs = 61_000
     assert.equal(now('segments/a'), undefined)

@@ -69,3 +69,16 @@ test('the place of a body that nothing refers to is given to the next in its fil
   assert.equal(name, given.name)
   assert.ok(position > given.position)
 })
+
+test('of many files those are closed that were used longest ago', async (t) => {
+  const bodies = bodiesFor(t)
+  const names: string[] = []
+  for (let ordinal = 1; ordinal <= 34; ordinal++) names.push((await bodies.write(ordinal, [Buffer.alloc(1)], 1)).name)
+  const open = names.slice(0, 32).map((name) => bodies.openNow(name))
+  assert.equal(bodies.openNow(names[0] ?? ''), open[0])
+  for (const name of names.slice(32)) bodies.openNow(name)
+  const closed = open.map((file, index) => (file?.isClosed ? index : -1)).filter((index) => index >= 0)
+  assert.deepEqual(closed, [1, 2])
+  assert.notEqual(bodies.openNow(names[1] ?? ''), open[1])
+  assert.equal(bodies.openNow('1-of-nobody'), undefined)
+})
