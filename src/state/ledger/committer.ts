@@ -221,9 +221,16 @@ export class Committer {
         return
       }
       if (this.#queue.length > 0 && this.#isReadyForPart()) this.#flushIfDue(now)
-      const isCrowded = traffic.isCrowded(this.putMs, this.#quietMs())
+      const isCrowded = traffic.isCrowded(this.putMs, this.#quietMs()) && !this.#puts.loseLittle(this.#unplacedBytes())
       if (!(isCrowded ? this.#storeInLane(now) : this.#storeInLedger())) return
     }
+  }
+
+  /** Bytes of our parts that have no place. */
+  #unplacedBytes(): number {
+    let bytes = 0
+    for (const { part, sequence } of this.#pending.values()) if (sequence === 0) bytes += part.bodyLength
+    return bytes
   }
 
   #quietMs(): number {
@@ -359,7 +366,7 @@ export class Committer {
     const head = encodeHead(writer, parts)
     const since = fence.moment()
     const isMoot = () => this.#isStopped || fold.has(sequence)
-    const outcome = await this.#puts.put(entryKey(ledger, sequence), [head, ...inline], isMoot)
+    const outcome = await this.#puts.put(entryKey(ledger, sequence), [head, ...inline], isMoot, true)
     placement.isAnswered = true
     if (outcome === 'created') {
       observer.entryStored(
@@ -380,7 +387,7 @@ export class Committer {
     const head = encodeHead(writer, [part])
     const isMoot = () => this.#isStopped || !this.#pending.has(part.index)
     // Nobody else writes under this name: if it exists, it is what an earlier attempt stored.
-    await this.#puts.put(laneKey(ledger, writer, part.index), [head, ...content.body], isMoot)
+    await this.#puts.put(laneKey(ledger, writer, part.index), [head, ...content.body], isMoot, false)
     pending.lane = 'stored'
     pending.lanePosition = head.length
     this.#options.onLeftInLane()
