@@ -58,8 +58,8 @@ function timedPuts() {
   const rest = { random: systemRandom, log: silentLog(), observer: noLedgerObserver, pins: noPins }
   const puts = new Puts({ store, clock, ...rest })
   let keys = 0
-  const putMany = async (count: number, isEntry: boolean) => {
-    for (let at = 0; at < count; at++) await puts.put(`key/${keys++}`, [Buffer.from('x')], () => false, isEntry)
+  const putMany = async (count: number, isEntry: boolean, bytes = 1) => {
+    for (let at = 0; at < count; at++) await puts.put(`key/${keys++}`, [Buffer.alloc(bytes)], () => false, isEntry)
   }
   const asked = (count: number) => Array.from({ length: count }, () => puts.loseLittle(1_000)).filter(Boolean).length
   return { took, puts, putMany, asked }
@@ -75,6 +75,7 @@ test('a lost place costs little where entries are put in no time, whatever a lan
   assert.equal(puts.loseLittle(64 * 1024 + 1), false)
   took.ms = 2
   await putMany(100, false)
+  await putMany(100, true, 64 * 1024 + 1)
   assert.equal(asked(10), 10)
   // One that was held up says nothing, many do.
   await putMany(8, true)
@@ -89,10 +90,10 @@ test('where entries are not put in no time, it is tried now and then whether the
   await putMany(1, true)
   assert.equal(asked(32 + 64 + 64), 3)
   await putMany(20, true)
-  assert.equal(asked(64 + 4_096 + 4_096), 3)
+  assert.equal(asked(64 + 1_024 + 1_024), 3)
   took.ms = 0.1
   await putMany(1, true)
-  assert.equal(asked(4_096 + 320), 11)
+  assert.equal(asked(1_024 + 320), 11)
   // No trial where it is far from that.
   took.ms = 60
   await putMany(20, true)

@@ -18,15 +18,15 @@ export interface PutsOptions {
 
 /** A moving average is of so many puts, about. */
 const usualOf = 10
-/** A put of an entry is quick that takes less than this, milliseconds; they are if so many of the last 32 were. */
+/** A put of a small entry is quick that takes less than this, milliseconds; they are if so many of the last 32 were. */
 const quickMs = 0.25
 const quickMin = 24
 /** Where they were not, one of so many is tried again; the more seldom the more of them are slow. */
 const trialsFirst = 32
-const trialsLast = 4_096
+const trialsLast = 1_024
 /** Where puts take longer than this, milliseconds, none is. */
 const trialMsMax = 5
-/** More bytes than these are not written in vain. */
+/** More bytes than these are not written in vain, and how long they take says nothing of fewer. */
 const lostBytesMax = 64 * 1024
 
 /** The puts of one instance into ledger and lane: made until they are answered. Knows how long they take and whether they fail. */
@@ -38,7 +38,7 @@ export class Puts {
   usualMs = 0
   #answered = 0
   /**
-   * Which of the last 32 puts of entries were quick, a bit each. An average would say nothing for a while after one that was
+   * Which of the last 32 puts of small entries were quick, a bit each. An average would say nothing for a while after one that was
    * held up; and a part in a lane takes longer than an entry.
    */
   #quick = 0
@@ -86,7 +86,7 @@ export class Puts {
       const ms = clock.monotonic() - since
       this.#answered = Math.min(this.#answered + 1, usualOf)
       this.usualMs += (ms - this.usualMs) / this.#answered
-      if (isEntry) this.#notePace(ms < quickMs)
+      if (isEntry && bytesOf(body) <= lostBytesMax) this.#notePace(ms < quickMs)
       this.#failingSince = undefined
       // Of one that is moot there may be an attempt under way.
       for (const piece of body) pins.unpin(piece)
@@ -111,3 +111,5 @@ export class Puts {
     this.#lastFailure = error.message
   }
 }
+
+const bytesOf = (pieces: readonly Buffer[]) => pieces.reduce((sum, piece) => sum + piece.length, 0)
