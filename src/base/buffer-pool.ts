@@ -1,3 +1,5 @@
+import { type Ordered, UseOrder } from './use-order.js'
+
 /** Smaller buffers cost the allocator and the garbage collector little; they are not kept, bytes. */
 const keptBytesMin = 1024
 
@@ -6,11 +8,9 @@ const lentBy = Symbol('lentBy')
 type Memory = ArrayBuffer & { [lentBy]?: BufferPool | undefined }
 
 /** What has been given back of one size. */
-interface Idle {
+interface Idle extends Ordered<Idle> {
   readonly size: number
   readonly memories: Memory[]
-  /** When one was given back last, as a count of such events. */
-  usedAt: number
 }
 
 /**
@@ -23,9 +23,9 @@ interface Idle {
  */
 export class BufferPool {
   readonly #idleBytesMax: number
-  /** By size: what has been given back. There are few sizes. */
+  /** By size: what has been given back; and which size was used longest ago. */
   readonly #idle = new Map<number, Idle>()
-  #events = 0
+  readonly #order = new UseOrder<Idle>()
   /** Bytes that wait to be used again. */
   idleBytes = 0
 
@@ -53,11 +53,11 @@ export class BufferPool {
     const size = memory.byteLength
     let idle = this.#idle.get(size)
     if (idle === undefined) {
-      idle = { size, memories: [], usedAt: 0 }
+      idle = { size, memories: [], older: undefined, newer: undefined }
       this.#idle.set(size, idle)
-    }
+      this.#order.add(idle)
+    } else this.#order.used(idle)
     idle.memories.push(memory)
-    idle.usedAt = ++this.#events
     this.idleBytes += size
     while (this.idleBytes > this.#idleBytesMax) this.#forget()
   }
@@ -72,11 +72,13 @@ export class BufferPool {
 
   /** Forgets memory of the size that was not used for longest. */
   #forget(): void {
-    let oldest: Idle | undefined
-    for (const idle of this.#idle.values()) if (oldest === undefined || idle.usedAt < oldest.usedAt) oldest = idle
+    const { oldest } = this.#order
     if (oldest === undefined) return
     if (oldest.memories.pop() !== undefined) this.idleBytes -= oldest.size
-    else this.#idle.delete(oldest.size)
+    else {
+      this.#order.remove(oldest)
+      this.#idle.delete(oldest.size)
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from '../../../base/clock.js'
 import { messageOf } from '../../../base/errors.js'
 import type { Log } from '../../../base/log.js'
 import type { Random } from '../../../base/random.js'
+import { type Ordered, UseOrder } from '../../../base/use-order.js'
 import { errnoOf } from '../errno.js'
 import {
   fdatasync,
@@ -70,11 +71,9 @@ interface OwnFile {
 }
 
 /** A file that is open to be read. */
-interface OpenFile {
+interface OpenFile extends Ordered<OpenFile> {
   readonly name: string
   readonly descriptor: Descriptor
-  /** When it was used last, as a count of uses. */
-  usedAt: number
 }
 
 /**
@@ -88,9 +87,9 @@ export class Bodies {
   #own: OwnFile[] = []
   #beginning: Promise<void> | undefined
   #files = 0
-  /** To be read, by their names. */
+  /** To be read, by their names; and which was used longest ago. */
   readonly #open = new Map<string, OpenFile>()
-  #uses = 0
+  readonly #order = new UseOrder<OpenFile>()
 
   constructor(options: BodiesOptions) {
     this.#options = options
@@ -189,8 +188,7 @@ export class Bodies {
 
   close(): void {
     this.#leave()
-    for (const { descriptor } of this.#open.values()) descriptor.close()
-    this.#open.clear()
+    for (const file of this.#open.values()) this.#closeToRead(file)
   }
 
   /** A file for bodies of that one of the journal: one into which nobody writes just now, or there are enough of them. */
@@ -240,7 +238,7 @@ export class Bodies {
   #known(name: string): Descriptor | undefined {
     const known = this.#open.get(name)
     if (known === undefined) return undefined
-    known.usedAt = ++this.#uses
+    this.#order.used(known)
     return known.descriptor
   }
 
@@ -252,23 +250,23 @@ export class Bodies {
       return other
     }
     const descriptor = new Descriptor(fd)
-    this.#open.set(name, { name, descriptor, usedAt: ++this.#uses })
-    if (this.#open.size > openMax) this.#closeOldest()
+    const file = { name, descriptor, older: undefined, newer: undefined }
+    this.#open.set(name, file)
+    this.#order.add(file)
+    if (this.#open.size > openMax) this.#closeToRead(this.#order.oldest)
     return descriptor
   }
 
-  #closeOldest(): void {
-    let oldest: OpenFile | undefined
-    for (const file of this.#open.values()) if (oldest === undefined || file.usedAt < oldest.usedAt) oldest = file
-    if (oldest === undefined) return
-    this.#open.delete(oldest.name)
-    oldest.descriptor.close()
+  #closeToRead(file: OpenFile | undefined): void {
+    if (file === undefined) return
+    this.#order.remove(file)
+    this.#open.delete(file.name)
+    file.descriptor.close()
   }
 
   async #remove(name: string): Promise<void> {
     const path = `${this.#options.folder}/${name}`
-    this.#open.get(name)?.descriptor.close()
-    this.#open.delete(name)
+    this.#closeToRead(this.#open.get(name))
     await unlink(path).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') this.#options.log.warn({ path }, `a file stays: ${messageOf(error)}`)
     })
