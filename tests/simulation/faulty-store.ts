@@ -9,6 +9,8 @@ export interface Faults {
   /** Median time of a put and of a get; log-normal around it (sigma 0.4). */
   putMs: number
   getMs: number
+  /** What is created is flushed before that is said, which takes so long more; to find that an object exists does not. 0 by default. */
+  flushMs?: number
   /** Take up to half a second longer. */
   outliers: number
   /** Fail: half of them before they took effect, half after. */
@@ -59,7 +61,7 @@ export function faultyStore(store: ObjectStore, options: FaultyStoreOptions): Ob
   }
 
   /** Half the time passes before the request takes effect, half before its answer is heard. */
-  function request<T>(key: string, medianMs: number, effect: () => Promise<T>): Promise<T> {
+  function request<T>(key: string, medianMs: number, effect: () => Promise<T>, flushMs = 0): Promise<T> {
     use.underWay++
     use.underWayMax = Math.max(use.underWayMax, use.underWay)
     return new Promise<T>((resolve, reject) => {
@@ -94,7 +96,11 @@ export function faultyStore(store: ObjectStore, options: FaultyStoreOptions): Ob
         }
         const outcome = fault === 'repeated' ? effect().then(effect) : effect()
         outcome.then(
-          (value) => hear(ms / 2, fault === 'after' ? () => fail('simulated failure') : () => resolve(value)),
+          (value) =>
+            hear(
+              ms / 2 + (value === 'created' && flushMs > 0 ? latency(flushMs) : 0),
+              fault === 'after' ? () => fail('simulated failure') : () => resolve(value),
+            ),
           (error: unknown) => hear(ms / 2, () => reject(error)),
         )
       }
@@ -117,7 +123,7 @@ export function faultyStore(store: ObjectStore, options: FaultyStoreOptions): Ob
       use.puts++
       onPut?.(key)
       // The pieces may be read until it is answered.
-      return request(key, faults().putMs, () => store.putIfAbsent(key, body))
+      return request(key, faults().putMs, () => store.putIfAbsent(key, body), faults().flushMs)
     },
     get: (key, range) => {
       use.gets++

@@ -19,6 +19,7 @@ const seeds: Readonly<Record<string, number>> = {
   islands: 8,
   upkeep: 5,
   near: 3,
+  machine: 4,
   mayflies: 3,
   compaction: 4,
   overload: 5,

@@ -4,7 +4,8 @@ import { ErrorCode } from '../../src/protocol/error-codes.js'
 import type { TopicId, TopicOutcome } from '../../src/state/cluster.js'
 import type { GroupLimits } from '../../src/state/groups/coordinator.js'
 import { segmentsPrefix } from '../../src/state/ledger/keys.js'
-import type { ClusterSettings } from '../../src/state/open-cluster.js'
+import type { ClusterSettings, OpenCluster } from '../../src/state/open-cluster.js'
+import { homeLedger } from '../../src/state/routing.js'
 import { memoryStore } from '../../src/state/store/memory.js'
 import { runAdministrator } from './administrators.js'
 import { Archive } from './archive.js'
@@ -87,6 +88,8 @@ export interface WorldResult {
 
 /** After the faults end, everything is to come to rest within this time. */
 const restMs = 90_000
+/** Of what comes when all is at rest there is little: so often at most it is caught up with. */
+const confirmationsMax = 5
 /** Ranges that a reader asks the store for at once. */
 const rangesAhead = 16
 /** Parts that a committer has under way at most. */
@@ -390,11 +393,8 @@ export class World {
       this.history.violation('bounds', `${use.underWayMax} requests to the store at once`)
   }
 
-  async #check(quietSinceMs: number | undefined): Promise<{ entries: number; cleaned: number }> {
-    const areUp = () => this.#slots.every((instance) => instance.isServing)
-    await this.clock.run(this.now() + restMs, areUp)
-    if (!areUp()) this.history.violation('liveness', 'an instance did not come up in the end')
-    const clusters = this.#slots.flatMap(({ cluster, isServing }) => (isServing && cluster ? [cluster] : []))
+  /** All instances catch up with all that was acknowledged. */
+  async #confirm(clusters: readonly OpenCluster[]): Promise<void> {
     let isConfirmed = false
     Promise.all(clusters.map((cluster) => cluster.barrier())).then(
       () => {
@@ -404,6 +404,19 @@ export class World {
     )
     await this.clock.run(this.now() + restMs, () => isConfirmed)
     if (!isConfirmed) this.history.violation('liveness', 'the tail could not be confirmed in the end')
+  }
+
+  async #check(quietSinceMs: number | undefined): Promise<{ entries: number; cleaned: number }> {
+    const areUp = () => this.#slots.every((instance) => instance.isServing)
+    await this.clock.run(this.now() + restMs, areUp)
+    if (!areUp()) this.history.violation('liveness', 'an instance did not come up in the end')
+    const clusters = this.#slots.flatMap(({ cluster, isServing }) => (isServing && cluster ? [cluster] : []))
+    // What the dead had on its way may come to stand behind what all have confirmed: it must reach the other ledgers too.
+    const isBehind = () =>
+      clusters.some((cluster) => cluster.ledgerSequence(homeLedger) < (this.#bucket.tails[homeLedger] ?? 0))
+    let rounds = 0
+    do await this.#confirm(clusters)
+    while (isBehind() && ++rounds < confirmationsMax)
     for (const instance of this.#slots) this.#noteClock(instance)
     const options = {
       bucket: this.#bucket,

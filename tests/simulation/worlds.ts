@@ -218,7 +218,26 @@ export const worlds: Readonly<Record<string, WorldOptions>> = {
     hasUpkeep: true,
     isStoreNear: true,
   },
-  /** The same, where nobody lives for as long as the grace period: yet all is collected in the end. */
+  /** Processes of one machine: to find a place taken takes no time, to get one a flush, so they compete for them. */
+  machine: {
+    ...nothing,
+    instances: [3, 6],
+    ms: 4_000,
+    faults: { ...badStore, putMs: 0.08, getMs: 0.04, flushMs: 1, lateMs: 2_000 },
+    crashes: 0.1,
+    pauses: 0.1,
+    closes: 0.05,
+    cutOffs: 0.02,
+    cutOffMsMax: 1_000,
+    pauseMsMax: 1_500,
+    producers: 8,
+    producerPauseMs: 4,
+    largeRecords: 0.02,
+    consumers: 3,
+    observers: 1,
+    administrators: 1,
+  },
+  /** Upkeep, where nobody lives for as long as the grace period: yet all is collected in the end. */
   mayflies: {
     ...nothing,
     instances: [2, 3],

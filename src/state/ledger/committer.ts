@@ -8,12 +8,14 @@ import { type DecodedEntry, encodeHead, type Part } from './entry.js'
 import type { Fence, Moment } from './fence.js'
 import { FlushPace, type FlushPaceSettings } from './flush-pace.js'
 import type { Fold } from './fold.js'
+import { Gathering } from './gathering.js'
 import { entryKey, laneKey } from './keys.js'
 import type { Lanes } from './lanes.js'
 import type { LedgerObserver } from './observer.js'
 import { buildPart, type Proposal } from './part-builder.js'
 import type { PendingPart, Placement } from './pending-part.js'
 import { PlacementOrder } from './placement-order.js'
+import { Placements } from './placements.js'
 import { Puts } from './puts.js'
 import type { Traffic } from './traffic.js'
 import type { WaitingBytes } from './waiting-bytes.js'
@@ -77,9 +79,8 @@ export class Committer {
   #queue: Proposal[] = []
   #queueBytes = 0
   readonly #pending = new Map<number, PendingPart>()
-  readonly #placements = new Map<number, Placement>()
-  /** Where parts of others are being stored, by writer and index. */
-  readonly #placedForeign = new Map<string, number>()
+  readonly #placements = new Placements()
+  readonly #gathering: Gathering
   #putsUnderWay = 0
   #lastIndex = 0
   /** The next place to try. */
@@ -87,7 +88,6 @@ export class Committer {
   /** Of parts, and of entries of others' parts alone. */
   readonly #pace: FlushPace
   #notBefore = Number.NEGATIVE_INFINITY
-  #pumpIsDue = false
   #timerIsSet = false
   #closed: Error | undefined
   #isStopped = false
@@ -97,6 +97,13 @@ export class Committer {
     this.#options = options
     this.#puts = new Puts(options)
     this.#pace = new FlushPace(options)
+    const { clock, traffic } = options
+    this.#gathering = new Gathering({
+      clock,
+      traffic,
+      waiting: () => this.#queue.length,
+      onGathered: () => this.#pump(),
+    })
   }
 
   /** How long a put takes, milliseconds; a moving average. */
@@ -114,7 +121,7 @@ export class Committer {
 
   /** Whether the store is yet to say what stands at that place, where we are storing an entry. */
   isPutting(sequence: number): boolean {
-    return this.#placements.get(sequence)?.isAnswered === false
+    return this.#placements.isUnanswered(sequence)
   }
 
   /** Whether parts of ours wait for somebody else's entry. */
@@ -144,18 +151,11 @@ export class Committer {
 
   /** What stood at a place has been applied: parts that wanted it and did not take effect need another. */
   entryApplied(sequence: number, entry: DecodedEntry): void {
-    const placement = this.#placements.get(sequence)
-    if (placement !== undefined) {
-      this.#placements.delete(sequence)
-      const { writer, observer, clock, random } = this.#options
-      if (entry.writer !== writer) {
-        observer.conflict()
-        this.#notBefore = clock.monotonic() + random.next() * this.putMs
-      }
-      // A part may have been placed again meanwhile.
-      for (const pending of placement.own) if (pending.sequence === sequence) pending.sequence = 0
-      for (const part of placement.foreign)
-        if (this.#placedForeign.get(nameOf(part)) === sequence) this.#placedForeign.delete(nameOf(part))
+    const isDisplaced = this.#placements.displace(sequence)
+    const { writer, observer, clock, random } = this.#options
+    if (this.#placements.forget(sequence) && entry.writer !== writer) {
+      observer.conflict()
+      if (isDisplaced) this.#notBefore = clock.monotonic() + random.next() * this.putMs
     }
     if (this.#queue.length > 0 || this.#pending.size > 0) this.pumpSoon()
   }
@@ -190,12 +190,7 @@ export class Committer {
 
   /** Goes on, once what has come in together is handled, so that it goes into one flush. */
   pumpSoon(): void {
-    if (this.#pumpIsDue) return
-    this.#pumpIsDue = true
-    this.#options.clock.soon(() => {
-      this.#pumpIsDue = false
-      this.#pump()
-    })
+    this.#gathering.begin()
   }
 
   #waits(bytes: number): void {
@@ -221,7 +216,8 @@ export class Committer {
         return
       }
       if (this.#queue.length > 0 && this.#isReadyForPart()) this.#flushIfDue(now)
-      const isCrowded = traffic.isCrowded(this.putMs, this.#quietMs()) && !this.#puts.loseLittle(this.#unplacedBytes())
+      const isCrowded =
+        traffic.isCrowded(this.putMs, this.#quietMs()) && !this.#puts.decideToCompete(this.#unplacedBytes())
       if (!(isCrowded ? this.#storeInLane(now) : this.#storeInLedger())) return
     }
   }
@@ -314,7 +310,7 @@ export class Committer {
         order = new PlacementOrder()
         orders.set(part.writer, order)
       }
-      if (order.isWellPlaced(this.#placedForeign.get(nameOf(part)) ?? 0)) continue
+      if (order.isWellPlaced(this.#placements.placeOf(part))) continue
       bytes += part.commands.length
       if (placement.foreign.length > 0 && bytes > flushBytes) break
       placement.foreign.push(part)
@@ -322,9 +318,7 @@ export class Committer {
     if (placement.own.length === 0 && !this.#mayCarry(placement.foreign, bytes)) return false
     const sequence = Math.max(this.#place, fold.next)
     this.#place = sequence + 1
-    for (const pending of placement.own) pending.sequence = sequence
-    for (const part of placement.foreign) this.#placedForeign.set(nameOf(part), sequence)
-    this.#placements.set(sequence, placement)
+    this.#placements.add(sequence, placement)
     this.#underWay(this.#putInLedger(sequence, placement))
     return true
   }
@@ -377,7 +371,11 @@ export class Committer {
       onStored(sequence, since)
       return
     }
-    if (outcome === 'exists') traffic.lostPlace()
+    if (outcome === 'exists') {
+      traffic.lostPlace()
+      // Where it takes no time to find out, it is not waited for what stands there: the next place may be free.
+      if (this.#options.store.kind === 'local') this.#placements.displace(sequence)
+    }
     if (!fold.has(sequence) && !this.#isStopped) onConflict()
   }
 
@@ -393,5 +391,3 @@ export class Committer {
     this.#options.onLeftInLane()
   }
 }
-
-const nameOf = ({ writer, index }: Part) => `${writer}/${index}`

@@ -6,6 +6,7 @@ import { silentLog } from '../../base/log.js'
 import { noPins } from '../../base/pinned-memory.js'
 import { systemRandom } from '../../base/random.js'
 import { memoryStore } from '../store/memory.js'
+import type { ObjectStore } from '../store/object-store.js'
 import { noLedgerObserver } from './observer.js'
 import { Puts } from './puts.js'
 
@@ -43,13 +44,14 @@ test('the memory of what is being put stays as it is until the store has answere
 })
 
 /** Puts into a store that takes `took.ms` for each, on a clock of its own. */
-function timedPuts() {
+function timedPuts(kind: ObjectStore['kind']) {
   const took = { ms: 0 }
   let nowMs = 0
   const bucket = memoryStore()
-  const store = {
+  const store: ObjectStore = {
     ...bucket,
-    putIfAbsent(key: string, body: readonly Uint8Array[]) {
+    kind,
+    putIfAbsent(key, body) {
       nowMs += took.ms
       return bucket.putIfAbsent(key, body)
     },
@@ -58,44 +60,57 @@ function timedPuts() {
   const rest = { random: systemRandom, log: silentLog(), observer: noLedgerObserver, pins: noPins }
   const puts = new Puts({ store, clock, ...rest })
   let keys = 0
-  const putMany = async (count: number, isEntry: boolean, bytes = 1) => {
-    for (let at = 0; at < count; at++) await puts.put(`key/${keys++}`, [Buffer.alloc(bytes)], () => false, isEntry)
+  const put = (key: string, isEntry: boolean, bytes: number) =>
+    puts.put(key, [Buffer.alloc(bytes)], () => false, isEntry)
+  const win = async (count: number, isEntry = true, bytes = 1) => {
+    for (let at = 0; at < count; at++) assert.equal(await put(`key/${keys++}`, isEntry, bytes), 'created')
   }
-  const asked = (count: number) => Array.from({ length: count }, () => puts.loseLittle(1_000)).filter(Boolean).length
-  return { took, puts, putMany, asked }
+  const lose = async (count: number, isEntry = true, bytes = 1) => {
+    await bucket.putIfAbsent('taken', [])
+    for (let at = 0; at < count; at++) assert.equal(await put('taken', isEntry, bytes), 'exists')
+  }
+  const competed = (count: number) =>
+    Array.from({ length: count }, () => puts.decideToCompete(1_000)).filter(Boolean).length
+  return { took, puts, win, lose, competed }
 }
 
-test('a lost place costs little where entries are put in no time, whatever a lane takes, unless there is much to put', async () => {
-  const { took, puts, putMany, asked } = timedPuts()
-  took.ms = 0.05
-  await putMany(23, true)
-  assert.equal(asked(10), 0, 'too few to say')
-  await putMany(1, true)
-  assert.equal(asked(10), 10)
-  assert.equal(puts.loseLittle(64 * 1024 + 1), false)
+test('writers compete where it takes no time to find a place taken, however long it takes to get one, with little to put', async () => {
+  const { took, puts, win, lose, competed } = timedPuts('local')
+  assert.equal(competed(10), 10, 'a local store is taken for quick')
+  assert.equal(puts.decideToCompete(64 * 1024 + 1), false)
   took.ms = 2
-  await putMany(100, false)
-  await putMany(100, true, 64 * 1024 + 1)
-  assert.equal(asked(10), 10)
+  await win(100)
+  await win(100, false)
+  await lose(100, false)
+  await lose(100, true, 64 * 1024 + 1)
+  assert.equal(competed(10), 10)
   // One that was held up says nothing, many do.
-  await putMany(8, true)
-  assert.equal(asked(10), 10)
-  await putMany(1, true)
-  assert.equal(asked(10), 0)
+  await lose(7)
+  assert.equal(competed(10), 10)
+  await lose(2)
+  assert.equal(competed(10), 0)
+  // To get one at once is as good.
+  took.ms = 0.05
+  await win(23)
+  assert.equal(competed(10), 0, 'too few to say')
+  await win(1)
+  assert.equal(competed(10), 10)
 })
 
-test('where entries are not put in no time, it is tried now and then whether they are, the more seldom the longer', async () => {
-  const { took, putMany, asked } = timedPuts()
+test('where places are not found taken at once, it is tried now and then whether they are, the more seldom the longer', async () => {
+  const { took, win, lose, competed } = timedPuts('paid')
   took.ms = 1
-  await putMany(1, true)
-  assert.equal(asked(32 + 64 + 64), 3)
-  await putMany(20, true)
-  assert.equal(asked(64 + 1_024 + 1_024), 3)
+  assert.equal(competed(31), 0, 'a paid store is taken for slow')
+  assert.equal(competed(1), 1)
+  await lose(1)
+  assert.equal(competed(64 + 64), 2)
+  await lose(20)
+  assert.equal(competed(32 + 1_024), 2)
   took.ms = 0.1
-  await putMany(1, true)
-  assert.equal(asked(1_024 + 320), 11)
+  await win(1)
+  assert.equal(competed(1_024 + 320), 11)
   // No trial where it is far from that.
   took.ms = 60
-  await putMany(20, true)
-  assert.equal(asked(100_000), 0)
+  await win(20)
+  assert.equal(competed(100_000), 0)
 })

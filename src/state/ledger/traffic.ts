@@ -7,6 +7,8 @@ import { Rate } from './rate.js'
  */
 const crowdedShare = 0.3
 const stillCrowdedShare = 0.15
+/** Others are busy who make so many entries a second. */
+const busyEntries = 100
 /** The share from which on others may find it crowded, and leave their parts in their lanes. */
 const busyShare = 0.12
 /** Who lost so many places in the last second need not wait for a share to tell: the collisions are there. */
@@ -86,6 +88,11 @@ export class Traffic {
     const isBeaten = this.#lost.perSecond(now) >= lossesMin
     this.#isCrowded = isBeaten || share > (this.#isCrowded ? stillCrowdedShare : crowdedShare)
     return this.#isCrowded
+  }
+
+  /** Whether others make many entries, each of which is to be read here. */
+  areOthersBusy(): boolean {
+    return this.#others.perSecond(this.#clock.monotonic()) >= busyEntries
   }
 
   /** Whether this instance orders the ledger, and so much that others may wait in their lanes. */

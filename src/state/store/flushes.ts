@@ -28,6 +28,11 @@ export class Flushes {
     return underWay.next
   }
 
+  /** @throws StoreError for good once a flush failed. */
+  check(): void {
+    if (this.#lost !== undefined) throw this.#lost
+  }
+
   #begin(path: string, flush: () => Promise<void>): Promise<void> {
     const begun: Flush = { running: this.#run(path, flush), next: undefined }
     this.#flushes.set(path, begun)
@@ -39,7 +44,7 @@ export class Flushes {
   }
 
   async #run(path: string, flush: () => Promise<void>): Promise<void> {
-    if (this.#lost !== undefined) throw this.#lost
+    this.check()
     try {
       await flush()
     } catch (cause) {

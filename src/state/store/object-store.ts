@@ -43,6 +43,8 @@ export interface ObjectStore {
   /**
    * Stores `body` (its pieces, concatenated) under `key` unless the key exists. Atomic and durable: once it
    * resolves, every reader sees the whole object, also after a crash; no reader ever sees a part of it.
+   * What `exists` may still be on its way to the disk: it is durable for whoever gets it, and before whatever is put after it in
+   * the same folder.
    * The pieces are not changed by anybody until the promise settles.
    * @throws StoreError the outcome is unknown then: the object may exist.
    */

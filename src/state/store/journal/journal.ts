@@ -72,6 +72,7 @@ export class Journal {
   /** @throws StoreError as `ObjectStore.putIfAbsent`; CorruptObjectError; the system's error. */
   async putIfAbsent(number: number, body: readonly Uint8Array[]): Promise<PutOutcome> {
     if (!this.#isOpen) await this.#open()
+    const { isDurable, flushes } = this.#options
     const pieces = body.filter((piece) => piece.length > 0)
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
     let large: { ordinal: number; place: BodyPlace } | undefined
@@ -79,8 +80,8 @@ export class Journal {
       if (this.#readOn()) await this.#files.goOn()
       const file = this.#files.last
       if (file?.taken.has(number)) {
-        // Who is told so relies on it, and its writer may not have come to this yet.
-        await this.#files.flush(file)
+        // Its writer may not have flushed it yet. Who reads it does; and what comes to stand behind it is not durable before it is.
+        if (isDurable) flushes.check()
         return 'exists'
       }
       if (file === undefined || file.isEnded) await this.#files.begin()
