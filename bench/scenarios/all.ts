@@ -3,7 +3,7 @@ import { manyConnections } from './connections.js'
 import { fanOut } from './fan-out.js'
 import { groupJoin } from './group-join.js'
 import { manyPartitions } from './partitions.js'
-import { processes } from './processes.js'
+import { processes, processesWithFsync } from './processes.js'
 import { requests } from './requests.js'
 import type { Scenario } from './scenario.js'
 
@@ -16,6 +16,7 @@ export const scenarios: readonly Scenario[] = [
   manyConnections,
   manyPartitions,
   processes,
+  processesWithFsync,
 ]
 
 export const scenarioNames: readonly string[] = scenarios.map(({ name }) => name)

@@ -41,6 +41,8 @@ export interface Scenario {
   figures: readonly ScenarioFigure[]
   /** About as many bytes as a run writes to files, where it is many. */
   writtenBytes?: number
+  /** Servers are started for each round, and run once, for a short time, before they are measured. */
+  isStartedAnew?: boolean
   /** Started for this scenario alone, and stopped after it: memory is then its own. */
   start(options: ScenarioOptions): Promise<ScenarioSide[]>
   run(side: ScenarioSide, options: ScenarioOptions): Promise<Figures>
