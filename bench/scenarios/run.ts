@@ -25,7 +25,8 @@ async function runRounds(scenario: Scenario, plan: ScenarioPlan, first: number, 
       for (const side of sides) {
         // What is being deleted or compiled of the run before is not this one's cost.
         for (const { server } of sides) await untilQuiet(server.pid)
-        if (scenario.writtenBytes !== undefined && !plan.isShort) await takeBackMemory(scenario.writtenBytes)
+        if (isCounted && scenario.writtenBytes !== undefined && !plan.isShort)
+          await takeBackMemory(scenario.writtenBytes)
         try {
           const figures = await scenario.run(side, { ...options, isShort: plan.isShort || !isCounted })
           if (isCounted) plan.onRun({ scenario: scenario.name, side: side.name, figures })
