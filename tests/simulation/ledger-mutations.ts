@@ -48,15 +48,14 @@ export const ledgerMutations: readonly Mutation[] = [
         find: 'placement.isAnswered = true;',
         replace: `placement.isAnswered = true;
         if (outcome === 'failed') {
-            this.#placements.delete(sequence);
+            this.#placements.displace(sequence);
+            this.#placements.forget(sequence);
             this.#place = Math.min(this.#place, sequence);
             for (const pending of placement.own) {
                 this.#pending.delete(pending.part.index);
                 pending.part = { ...pending.part, index: ++this.#lastIndex };
-                pending.sequence = 0;
                 this.#pending.set(pending.part.index, pending);
             }
-            for (const part of placement.foreign) this.#placedForeign.delete(nameOf(part));
             return;
         }`,
       },
@@ -114,9 +113,23 @@ export const ledgerMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'state/ledger/committer.js',
-        find: 'for (const pending of placement.own)\n                if (pending.sequence === sequence)\n                    pending.sequence = 0;',
-        replace:
-          'for (const pending of placement.own) { pending.sequence = 0; if (entry.writer !== writer) this.#pending.delete(pending.part.index); }',
+        find: 'const isDisplaced = this.#placements.displace(sequence);',
+        replace: `for (const [index, pending] of this.#pending)
+            if (pending.sequence === sequence && entry.writer !== this.#options.writer) this.#pending.delete(index);
+        const isDisplaced = this.#placements.displace(sequence);`,
+      },
+    ],
+  },
+  {
+    name: 'drop a part for which the next place is to be tried at once',
+    worlds: ['machine'],
+    seeds: 20,
+    edits: [
+      {
+        file: 'state/ledger/committer.js',
+        find: "if (this.#options.store.kind === 'local')",
+        replace: `for (const { part } of placement.own) this.#pending.delete(part.index);
+            if (this.#options.store.kind === 'local')`,
       },
     ],
   },
@@ -127,13 +140,14 @@ export const ledgerMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'state/ledger/committer.js',
-        find: 'for (const pending of placement.own)\n                if (pending.sequence === sequence)\n                    pending.sequence = 0;',
-        replace: `for (const pending of placement.own) {
-                pending.sequence = 0;
-                if (!this.#pending.delete(pending.part.index)) continue;
-                pending.part = { ...pending.part, index: ++this.#lastIndex };
-                this.#pending.set(pending.part.index, pending);
-            }`,
+        find: 'const isDisplaced = this.#placements.displace(sequence);',
+        replace: `for (const [index, pending] of [...this.#pending]) {
+            if (pending.sequence !== sequence) continue;
+            this.#pending.delete(index);
+            pending.part = { ...pending.part, index: ++this.#lastIndex };
+            this.#pending.set(pending.part.index, pending);
+        }
+        const isDisplaced = this.#placements.displace(sequence);`,
       },
     ],
   },
