@@ -5,7 +5,7 @@ import { createMetrics } from '../base/metrics.js'
 import type { Config } from '../config.js'
 import { supervisorMetrics } from '../metrics/supervisor-metrics.js'
 import { startHttpServer } from '../server/http/http-server.js'
-import { closeLostConnections, type HandedTo } from './lost-connections.js'
+import { type HandedTo, LostConnections } from './lost-connections.js'
 import { mergedMetrics } from './merged-metrics.js'
 import { Supervisor } from './supervisor.js'
 
@@ -25,11 +25,12 @@ export async function supervise(config: Config, { clock, log }: { clock: Clock; 
   const { processes, metricsHost, metricsPort } = config.heraclitus
   const metrics = createMetrics()
   const { restarts, sample } = supervisorMetrics(metrics)
+  const lostConnections = new LostConnections()
   const supervisor = new Supervisor({
     ...{ count: processes, clock, log },
     start() {
       const started = cluster.fork()
-      closeLostConnections(started.process as HandedTo)
+      lostConnections.watch(started.process as HandedTo)
       return started
     },
     onRestart: () => restarts.add(),
@@ -50,7 +51,10 @@ export async function supervise(config: Config, { clock, log }: { clock: Clock; 
     })
     log.info({ metricsPort: http.port, processes }, 'supervising')
     return {
-      ended: supervisor.ended.finally(() => http.close()),
+      ended: supervisor.ended.finally(() => {
+        lostConnections.close()
+        return http.close()
+      }),
       stop: () => supervisor.stop(),
       kill: () => supervisor.kill(),
     }
