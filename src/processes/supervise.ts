@@ -9,6 +9,9 @@ import { type HandedTo, LostConnections } from './lost-connections.js'
 import { mergedMetrics } from './merged-metrics.js'
 import { Supervisor } from './supervisor.js'
 
+/** How long what the supervising process holds may keep it alive when all processes have ended, milliseconds. */
+const lingerMs = 1_000
+
 export interface Supervised {
   /** Resolves with the exit code once all processes have ended. */
   ended: Promise<number>
@@ -53,6 +56,14 @@ export async function supervise(config: Config, { clock, log }: { clock: Clock; 
     return {
       ended: supervisor.ended.finally(() => {
         lostConnections.close()
+        // Whatever node:cluster still holds for processes that are gone: nobody is left to be waited for.
+        clock.after(lingerMs, () => {
+          log.warn(
+            { held: process.getActiveResourcesInfo() },
+            'something is still open although all processes have ended',
+          )
+          process.exit()
+        })
         return http.close()
       }),
       stop: () => supervisor.stop(),
