@@ -15,6 +15,7 @@ import { parseArgs, promisify } from 'node:util'
 import { systemClock } from '../src/base/clock.js'
 import { createLog } from '../src/base/log.js'
 import { systemRandom } from '../src/base/random.js'
+import { FileWindows } from '../src/state/store/mapping/file-windows.js'
 import type { ObjectStore } from '../src/state/store/object-store.js'
 import { openStore } from '../src/state/store/open.js'
 
@@ -80,6 +81,7 @@ for (const fsync of [false, true])
     await measureStore(`fsync ${fsync ? 'on ' : 'off'} ${kind}`, store, place, count)
     await store.close()
   }
+await measureWindows()
 if (values.s3 !== undefined) {
   const store = await openStore(`${values.s3}/bench-${Date.now()}`, surroundings)
   await measureStore('S3', store, 'ledger/0', Math.min(count, 300))
@@ -110,6 +112,40 @@ async function measureStore(name: string, store: ObjectStore, place: string, req
   await measure(`${name} 8 puts of 4 KiB at once`, Math.ceil(requests / 8), () =>
     Promise.all(Array.from({ length: 8 }, () => put(body(4_096)))),
   )
+}
+
+/** A piece of a file that the page cache has, each of its pages looked at: read into memory that is there, and mapped. */
+async function measureWindows(): Promise<void> {
+  const path = `${folder}/cached`
+  const piecesMax = 64
+  for (let i = 0; i < piecesMax; i++) fs.appendFileSync(path, randomBytes(1 << 20))
+  const fd = fs.openSync(path, 'r')
+  const windows = new FileWindows({ ...surroundings, bytesMin: 1 })
+  for (const size of [16 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 4 << 20]) {
+    const memory = Buffer.alloc(size)
+    const position = (i: number) => (i * size) % (piecesMax << 20)
+    await measure(`${bytesText(size)} of a cached file, read`, count, (i) => {
+      fs.readSync(fd, memory, 0, size, position(i))
+      return look(memory)
+    })
+    let left = 0
+    await measure(`${bytesText(size)} of a cached file, mapped`, count, (i) => {
+      const window = windows.open(fd, position(i), size)
+      // The system may have taken some of its pages for others, or can't map files.
+      if (window === undefined) return void left++
+      const looked = look(window.bytes)
+      window.release()
+      return looked
+    })
+    if (left > 0) print(`${left} of ${count} could not be mapped`)
+  }
+  fs.closeSync(fd)
+}
+
+function look(bytes: Buffer): number {
+  let looked = 0
+  for (let at = 0; at < bytes.length; at += 4_096) looked ^= bytes[at] as number
+  return looked
 }
 
 async function measure(name: string, requests: number, request: (i: number) => unknown): Promise<void> {

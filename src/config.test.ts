@@ -49,6 +49,7 @@ test('without a file and an environment every documented default holds', () => {
   assert.deepEqual(config.storage, {
     url: 'file:./data',
     fsync: true,
+    mmap: true,
     flushIntervalMs: 0,
     flushBytes: 4 * 1024 * 1024,
     maxInflightEntries: 2,

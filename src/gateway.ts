@@ -182,8 +182,15 @@ async function openConfiguredStore(
   { clock, random, log }: GatewayOptions,
   observer: StoreObserver,
 ): Promise<ObjectStore> {
-  const { url, fsync, endpoint, region, forcePathStyle } = storage
-  const bare = await openStore(url, { fsync, s3: given({ endpoint, region, forcePathStyle }), clock, random, log })
+  const { url, fsync, mmap, endpoint, region, forcePathStyle } = storage
+  const bare = await openStore(url, {
+    fsync,
+    mmap,
+    s3: given({ endpoint, region, forcePathStyle }),
+    clock,
+    random,
+    log,
+  })
   const store = retrying(metered(bare, observer, clock), { clock, random, totalMs: storeRetryMs })
   try {
     // A file system is known to honour create-if-absent; of a server we make sure.

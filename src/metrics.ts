@@ -58,6 +58,10 @@ function storeMetrics(metrics: Metrics): StoreObserver {
     'Bytes of objects sent to and received from the store.',
     ['operation'],
   )
+  const lentBytes = metrics.counter(
+    'heraclitus_store_mapped_bytes_total',
+    'Bytes of objects that were sent from the page cache without being read; heraclitus_store_bytes_total has them too.',
+  )
   const seconds = metrics.histogram(
     'heraclitus_store_request_duration_seconds',
     'Time of a request to the object store.',
@@ -69,6 +73,7 @@ function storeMetrics(metrics: Metrics): StoreObserver {
       const { operation, outcome } = request
       requests.with({ operation, outcome }).add()
       bytes.with({ operation }).add(request.bytes)
+      if (request.isLent) lentBytes.add(request.bytes)
       seconds.with({ operation }).observe(request.durationMs / 1_000)
     },
   }

@@ -161,6 +161,12 @@ export const storageSection = z.strictObject({
     .boolean()
     .default(true)
     .describe('file: only. Flush to the disk before a write is acknowledged; without it a power cut loses records.'),
+  mmap: z
+    .boolean()
+    .default(true)
+    .describe(
+      'file: only. Send large pieces of files that are in the page cache without reading them, by mapping them into memory (Linux 6.5 or newer).',
+    ),
 
   endpoint: z
     .string()

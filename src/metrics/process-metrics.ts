@@ -27,7 +27,7 @@ export function processMetrics(metrics: Metrics): { eventLoopDelay: Histogram } 
   metrics.sampled(
     'gauge',
     'nodejs_external_memory_bytes',
-    'Memory of buffers outside of the heap',
+    'Memory of buffers outside of the heap; once files are mapped, 128 MiB of addresses for them, which take none themselves',
     () => process.memoryUsage().external,
   )
 

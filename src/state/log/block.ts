@@ -1,4 +1,3 @@
-import type { BufferPool } from '../../base/buffer-pool.js'
 import type { Ordered } from '../../base/use-order.js'
 import type { ObjectRef } from '../views/view.js'
 
@@ -49,10 +48,10 @@ export class BlocksOfObject implements ObjectRef {
 
 /** What one request brought: a block, or several side by side. */
 interface Memory {
-  readonly bytes: Buffer
   /** Blocks that are kept, or used. */
   blocks: number
-  readonly pool: BufferPool
+  /** Called once none of them is. */
+  release(): void
 }
 
 const nothing = Buffer.alloc(0)
@@ -69,6 +68,8 @@ export class Block implements Ordered<Block> {
   bytes: Buffer = nothing
   isHere = false
   isKept = false
+  /** The store wants its bytes back. */
+  isLent = false
   /** Bytes it takes: a guess until they are here. */
   size = 0
   /** Bytes of ranges that readers took of it. */
@@ -130,6 +131,6 @@ export class Block implements Ordered<Block> {
     if (memory === undefined || this.isKept || this.users > 0) return
     this.#memory = undefined
     memory.blocks--
-    if (memory.blocks === 0) memory.pool.give(memory.bytes)
+    if (memory.blocks === 0) memory.release()
   }
 }

@@ -19,7 +19,16 @@ const turns = new ReadTurns(systemClock)
 /** Blocks of a store, with room for all of it unless there is said to be less. */
 function blocksOf(store: ObjectStore, limits: Partial<BlocksOptions> = {}): Blocks {
   const pool = new BufferPool(2 ** 20)
-  return new Blocks({ turns, pool, store, ledger: 0, bytesMax: 1_000, aheadBytesMax: 1_000, ...limits })
+  return new Blocks({
+    turns,
+    clock: systemClock,
+    pool,
+    store,
+    ledger: 0,
+    bytesMax: 1_000,
+    aheadBytesMax: 1_000,
+    ...limits,
+  })
 }
 
 /** A store that holds an object of a hundred bytes, and the ranges that were asked of it. */
@@ -244,4 +253,33 @@ test('a read ahead that fails, and that nobody comes to want, is an error of nob
   await systemClock.sleep(5)
   read?.leave()
   assert.equal(blocks.heldBytes, 0)
+})
+
+test('what the store lends is found by who reads on, and given back a second after nobody uses it', async () => {
+  const memory = memoryStore()
+  let lent = 0
+  let back = 0
+  const store: ObjectStore = {
+    ...memory,
+    getNow(_key, { position, length }) {
+      lent++
+      return { bytes: bytes.subarray(position, position + length), size: bytes.length, release: () => void back++ }
+    },
+  }
+  const clock = new ManualClock()
+  const blocks = blocksOf(store, { clock })
+  const [first, second] = [blocks.now(of, object, 0, 10), blocks.now(of, object, 10, 10)]
+  assert.equal(blocks.now(of, object, 0, 10), first)
+  assert.equal(lent, 2)
+  first?.release()
+  await clock.advance(1_000)
+  assert.equal(back, 0, 'both are used')
+  assert.equal(blocks.bytes, 0)
+  first?.release()
+  assert.equal(back, 1)
+  assert.deepEqual(second?.bytes, bytes.subarray(10, 20))
+  second?.release()
+  assert.equal(back, 2)
+  assert.notEqual(blocks.now(of, object, 0, 10), first)
+  assert.equal(lent, 3)
 })

@@ -1,4 +1,5 @@
 import type { BufferPool } from '../../base/buffer-pool.js'
+import type { Clock, Timer } from '../../base/clock.js'
 import { CorruptObjectError } from '../../base/errors.js'
 import { UseOrder } from '../../base/use-order.js'
 import type { TopicPartition } from '../cluster.js'
@@ -12,6 +13,8 @@ import type { ReadTurns } from './read-turns.js'
 
 /** Blocks of one object that stand side by side are read with one request of up to so many bytes. */
 const readBytesMax = 4 * 1024 * 1024
+/** What the store has lent is given back after so long, milliseconds, unless somebody still uses it. */
+const lentMs = 1_000
 
 export interface BlocksOptions {
   store: ObjectStore
@@ -25,6 +28,7 @@ export interface BlocksOptions {
   pool: BufferPool
   /** Bounds what is read at once. */
   turns: ReadTurns
+  clock: Clock
   /** Is told of each block that is no longer kept. */
   gone?: (block: Block) => void
 }
@@ -60,6 +64,7 @@ export class Blocks {
   readonly #aheadBytesMax: number
   readonly #pool: BufferPool
   readonly #turns: ReadTurns
+  readonly #clock: Clock
   readonly #gone: ((block: Block) => void) | undefined
   /** Here or being read. */
   readonly #objects = new ObjectTable<BlocksOfObject>()
@@ -69,6 +74,7 @@ export class Blocks {
   #wanted: Map<BlocksOfObject, Block[]> | undefined
   /** How large the last blocks turned out to be, on average: objects may be much smaller than a block. */
   #usualBytes = 0
+  #givingBack: Timer | undefined
   /** Bytes kept now. */
   bytes = 0
   /** Bytes that readers wait for. */
@@ -81,6 +87,7 @@ export class Blocks {
     this.#aheadBytesMax = options.aheadBytesMax
     this.#pool = options.pool
     this.#turns = options.turns
+    this.#clock = options.clock
     this.#gone = options.gone
   }
 
@@ -226,7 +233,7 @@ export class Blocks {
       const object = await this.#store.get(key, range, this.#pool.take)
       if (object === undefined)
         throw new CorruptObjectError(`${key} is missing, though the ledger refers to it`, { isMissing: true })
-      const memory = { bytes: object.bytes, blocks: run.length, pool: this.#pool }
+      const memory = { blocks: run.length, release: () => this.#pool.give(object.bytes) }
       for (const block of run) {
         const start = block.position - range.position
         if (block.readers > 0) this.heldBytes -= block.size
@@ -251,11 +258,27 @@ export class Blocks {
     this.#turns.spent(Math.max(found?.bytes.length ?? 0, readCostBytes))
     if (found === undefined) return undefined
     const block = this.#add(owner, position, length)
-    block.arrived(found.bytes, { bytes: found.bytes, blocks: 1, pool: this.#pool })
+    const { bytes, release = () => this.#pool.give(bytes) } = found
+    block.arrived(bytes, { blocks: 1, release })
     block.users++
     this.#keep(block)
+    if (found.release !== undefined) {
+      block.isLent = true
+      this.#giveBackSoon()
+    }
     this.#evict()
     return block
+  }
+
+  #giveBackSoon(): void {
+    this.#givingBack ??= this.#clock.after(lentMs, () => {
+      this.#givingBack = undefined
+      for (let block = this.#kept.oldest; block !== undefined; ) {
+        const { newer } = block
+        if (block.isLent) this.#forget(block)
+        block = newer
+      }
+    })
   }
 
   #keep(block: Block): void {

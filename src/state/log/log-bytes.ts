@@ -78,7 +78,7 @@ export class LogBytes {
     const gone = (block: Block) => {
       if (block.length === localBlockBytes) this.#blockUse.gone(block.usedBytes, block.size)
     }
-    const shared = { ledger, bytesMax, aheadBytesMax, pool: this.pool, turns: this.turns, gone }
+    const shared = { ledger, bytesMax, aheadBytesMax, pool: this.pool, turns: this.turns, clock, gone }
     this.#tail = new Blocks({ ...shared, store: tail })
     this.#backfill = new Blocks({ ...shared, store: backfill })
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { test } from 'node:test'
@@ -7,8 +8,10 @@ import { type Clock, systemClock } from '../../base/clock.js'
 import { silentLog } from '../../base/log.js'
 import { systemRandom } from '../../base/random.js'
 import { directoryStore } from './directory.js'
+import { mapsFiles } from './mapping/system-calls.js'
 import type { ObjectStore } from './object-store.js'
 
+const skipped = { skip: mapsFiles() ? false : 'this system lacks cachestat(2)' }
 const surroundings = { clock: systemClock, random: systemRandom, log: silentLog() }
 
 for (const journals of [true, false])
@@ -24,7 +27,7 @@ for (const journals of [true, false])
 
 /** A directory store on a new folder, and the folder. Without journals, unless asked for. */
 async function storeOnNewFolder(
-  options: { fsync?: boolean; journals?: boolean; clock?: Clock } = {},
+  options: { fsync?: boolean; journals?: boolean; mmap?: boolean; clock?: Clock } = {},
 ): Promise<{ store: ObjectStore; path: string }> {
   const path = fs.mkdtempSync(`${tmpdir()}/heraclitus-store-`)
   const store = await directoryStore({ path, fsync: false, journals: false, ...surroundings, ...options })
@@ -63,7 +66,7 @@ for (const [fsync, journals] of [
     // No call takes time, so the store is never too slow for the event loop.
     let laterMs = 0
     const clock = { ...systemClock, now: () => Date.now() + laterMs, monotonic: () => laterMs }
-    const own = await storeOnNewFolder({ fsync, journals, clock })
+    const own = await storeOnNewFolder({ fsync, journals, clock, mmap: false })
     const keys = ['segments/a', 'ledger/0/00000000000000000001', 'ledger/0/00000000000000000002']
     const bodies = [1_000, 1_000, 700_000].map((length) => Buffer.alloc(length, length >> 4))
     for (const [i, key] of keys.entries())
@@ -91,6 +94,43 @@ for (const [fsync, journals] of [
     await own.store.delete(keys)
     laterMs = 0
     for (const key of keys) assert.equal(now(key), undefined)
+    await closeAndRemove(own)
+  })
+
+for (const journals of [true, false])
+  test(`large pieces of what the page cache has are lent, however old (journals ${journals})`, skipped, async () => {
+    let laterMs = 0
+    const clock = { ...systemClock, now: () => Date.now() + laterMs, monotonic: () => laterMs }
+    const own = await storeOnNewFolder({ journals, clock })
+    const bodies = new Map([
+      ['segments/a', randomBytes(3 * 2 ** 20)],
+      ['ledger/0/00000000000000000001', randomBytes(300_000)],
+      ['ledger/0/00000000000000000002', randomBytes(200_000)],
+      ['ledger/0/00000000000000000003', randomBytes(5 * 2 ** 20)],
+    ])
+    for (const [key, body] of bodies) assert.equal(await own.store.putIfAbsent(key, [body]), 'created')
+    await own.store.get('segments/a')
+    for (const name of ['segments', 'ledger/0'])
+      while (
+        fs.existsSync(`${own.path}/${name}`) &&
+        fs.readdirSync(`${own.path}/${name}`).some((file) => fs.statSync(`${own.path}/${name}/${file}`).nlink > 1)
+      )
+        await systemClock.sleep(1)
+    for (const laterBy of [0, 120_000]) {
+      laterMs = laterBy
+      for (const [key, body] of bodies)
+        for (const position of [0, 1, 100_000]) {
+          const object = own.store.getNow?.(key, { position, length: 2 ** 30 }, Buffer.alloc)
+          assert.equal(object !== undefined, body.length - position > 256 * 1024, `${key} from ${position}`)
+          if (object === undefined) continue
+          assert.equal(object.size, body.length)
+          assert.deepEqual(object.bytes, body.subarray(position))
+          object.bytes.fill(0)
+          object.release?.()
+          assert.notEqual(object.release, undefined)
+          assert.deepEqual((await own.store.get(key))?.bytes, body)
+        }
+    }
     await closeAndRemove(own)
   })
 

@@ -24,9 +24,11 @@ import { JournaledStore, journalsFolder } from './journaled.js'
 import { checkKey } from './keys.js'
 import { listFolder } from './list-folder.js'
 import { isOnLocalFileSystem } from './local-file-system.js'
+import { FileWindows } from './mapping/file-windows.js'
 import type {
   Allocate,
   ByteRange,
+  LentObject,
   ListedObject,
   ListOptions,
   ObjectStore,
@@ -46,6 +48,8 @@ export interface DirectoryStoreOptions {
   readOnly?: boolean
   /** Whether a new store keeps ledgers' entries in journals. Not given: if the file system is one of a single machine. */
   journals?: boolean
+  /** Whether large pieces of files may be mapped into memory instead of being read (default). */
+  mmap?: boolean
   clock: Clock
   random: Random
   log: Log
@@ -78,7 +82,8 @@ export async function directoryStore(options: DirectoryStoreOptions): Promise<Ob
   const isDurable = options.fsync ?? true
   const flushes = new Flushes()
   const folders = new Folders(root, isDurable ? fsyncFolder : undefined, flushes)
-  const shared = { ...options, root, isDurable, flushes, folders, pace: new Pace(options.clock) }
+  const windows = (options.mmap ?? true) ? new FileWindows(options) : undefined
+  const shared = { ...options, root, isDurable, flushes, folders, pace: new Pace(options.clock), windows }
   const files = new DirectoryStore(shared)
   if (!options.readOnly) await files.prepare()
   const keepsJournals = await hasJournals(root, folders, options)
@@ -112,6 +117,7 @@ interface DirectoryStoreParts extends Pick<DirectoryStoreOptions, 'clock' | 'ran
   isDurable: boolean
   folders: Folders
   pace: Pace
+  windows: FileWindows | undefined
 }
 
 class DirectoryStore implements ObjectStore {
@@ -123,12 +129,13 @@ class DirectoryStore implements ObjectStore {
   readonly #log: Log
   readonly #folders: Folders
   readonly #pace: Pace
+  readonly #windows: FileWindows | undefined
   readonly #temporary: TemporaryFiles
   readonly #watchers = new Set<fs.FSWatcher>()
   readonly #watched = new Set<string>()
   #sweep: Promise<void> = Promise.resolve()
 
-  constructor({ root, isDurable, folders, pace, clock, random, log }: DirectoryStoreParts) {
+  constructor({ root, isDurable, folders, pace, windows, clock, random, log }: DirectoryStoreParts) {
     this.url = `file:${root}`
     this.#root = root
     this.#durable = isDurable
@@ -136,6 +143,7 @@ class DirectoryStore implements ObjectStore {
     this.#log = log
     this.#folders = folders
     this.#pace = pace
+    this.#windows = windows
     const prefix = `${root}/tmp/${process.pid}-${random.hex(6)}`
     this.#temporary = new TemporaryFiles({ prefix, pace, clock, log })
   }
@@ -245,19 +253,24 @@ class DirectoryStore implements ObjectStore {
     }
   }
 
-  getNow(key: string, range: ByteRange, allocate: Allocate): StoredObject | undefined {
-    if (range.length > copiedBytesMost || !this.#pace.mayBlock()) return undefined
+  getNow(key: string, range: ByteRange, allocate: Allocate): LentObject | undefined {
+    const mayMap = this.#windows?.suits(range.length)
+    if ((range.length > copiedBytesMost && !mayMap) || !this.#pace.mayBlock()) return undefined
     try {
       checkKey(key)
       const path = `${this.#root}/${key}`
       return this.#pace.block(() => {
         const stat = fs.statSync(path, { throwIfNoEntry: false })
-        const isCached = stat !== undefined && this.#clock.now() - stat.mtimeMs < cachedMs
         // While it has two names it may not be durable yet.
-        if (!isCached || !stat.isFile() || stat.nlink > 1) return undefined
+        if (stat === undefined || !stat.isFile() || stat.nlink > 1) return undefined
         const { position, length } = within(stat.size, range)
+        const isCached = range.length <= copiedBytesMost && this.#clock.now() - stat.mtimeMs < cachedMs
+        if (!isCached && !mayMap) return undefined
         const fd = fs.openSync(path, 'r')
         try {
+          const window = mayMap ? this.#windows?.open(fd, position, length) : undefined
+          if (window !== undefined) return { ...window, size: stat.size }
+          if (!isCached) return undefined
           return { bytes: readAllBlocking(fd, position, length, allocate), size: stat.size }
         } finally {
           fs.closeSync(fd)

@@ -5,6 +5,7 @@ import { byBytes, checkKey, checkPrefix } from './keys.js'
 import type {
   Allocate,
   ByteRange,
+  LentObject,
   ListedObject,
   ListOptions,
   ObjectStore,
@@ -63,7 +64,7 @@ export class JournaledStore implements ObjectStore {
     }
   }
 
-  getNow(key: string, range: ByteRange, allocate: Allocate): StoredObject | undefined {
+  getNow(key: string, range: ByteRange, allocate: Allocate): LentObject | undefined {
     try {
       // Reads come one after the other from one ledger, and so cheap that it would be a tenth of their cost to take keys apart.
       const last = this.#last

@@ -16,6 +16,8 @@ export interface StoreRequest {
   bytes: number
   /** Objects put, got, listed or deleted. */
   objects: number
+  /** The bytes were lent, not copied. */
+  isLent?: boolean
   /** What was thrown, where the outcome is `error`. */
   error?: unknown
 }
@@ -51,7 +53,15 @@ export function metered(store: ObjectStore, observer: StoreObserver, clock: Cloc
     // Otherwise it is asked again, with `get`.
     if (object !== undefined) {
       const durationMs = clock.monotonic() - begunMs
-      observer.finished({ operation: 'get', outcome: 'ok', durationMs, bytes: object.bytes.length, objects: 1 })
+      const lent = object.release === undefined ? {} : { isLent: true }
+      observer.finished({
+        operation: 'get',
+        outcome: 'ok',
+        durationMs,
+        bytes: object.bytes.length,
+        objects: 1,
+        ...lent,
+      })
     }
     return object
   }

@@ -13,6 +13,11 @@ export interface StoredObject {
   size: number
 }
 
+/** An object's bytes, which may be lent: then `release` is to be called, once, when nobody looks at them any more. */
+export interface LentObject extends StoredObject {
+  release?(): void
+}
+
 /** Gives a buffer of `length` bytes with any content. */
 export type Allocate = (length: number) => Buffer
 
@@ -56,10 +61,11 @@ export interface ObjectStore {
   get(key: string, range?: ByteRange, allocate?: Allocate): Promise<StoredObject | undefined>
   /**
    * As `get`, if the bytes can be had at once, on the event loop's own thread and in a time for which it may wait. Otherwise,
-   * and also when there is no such object or something is wrong, undefined: `get` says then what it is. Absent where the
-   * store can't; it never throws.
+   * and also when there is no such object or something is wrong, undefined: `get` says then what it is. The bytes may be lent:
+   * they are the caller's to change all the same, but the store can't do away with the object as long as it has not got
+   * them back. Absent where the store can't; it never throws.
    */
-  getNow?(key: string, range: ByteRange, allocate: Allocate): StoredObject | undefined
+  getNow?(key: string, range: ByteRange, allocate: Allocate): LentObject | undefined
   /** Objects whose key starts with `prefix`, in ascending order of their keys' bytes. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>
   /** Deletes the objects; a missing one is no error. */

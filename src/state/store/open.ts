@@ -9,6 +9,8 @@ import type { S3StoreOptions } from './s3.js'
 export interface OpenStoreOptions {
   /** `file:` only: whether objects are flushed to the disk before a put resolves; true by default. */
   fsync?: boolean
+  /** `file:` only: whether large pieces of files may be mapped into memory instead of being read; true by default. */
+  mmap?: boolean
   /** `file:` only: nothing is to be changed, nor made if it is not there. */
   readOnly?: boolean
   /** `s3://` only: another server than AWS, and how to speak to it. */

@@ -1,11 +1,11 @@
 import { CorruptObjectError, messageOf } from '../../../base/errors.js'
 import { readAll, readAllBlocking } from '../files.js'
-import type { Allocate, ByteRange, PutOutcome, StoredObject } from '../object-store.js'
+import type { FileWindows } from '../mapping/file-windows.js'
+import type { Allocate, ByteRange, LentObject, PutOutcome, StoredObject } from '../object-store.js'
 import { copiedBytesMost, type Pace } from '../pace.js'
 import { Appender } from './appender.js'
 import { Bodies, type BodyPlace } from './bodies.js'
 import type { Place } from './contents.js'
-import type { Descriptor } from './descriptor.js'
 import type { JournalFile, RecordEffect, RecordVisitor } from './journal-file.js'
 import { JournalFiles, type JournalFilesOptions } from './journal-files.js'
 import { decodeDeletion, encodeDeletion, encodeReference, RecordKind, recordHeaderBytes } from './record.js'
@@ -35,6 +35,8 @@ const repairAfterMs = 100
 
 export interface JournalOptions extends Omit<JournalFilesOptions, 'isWritten' | 'visit'> {
   pace: Pace
+  /** Absent where files are not to be mapped. */
+  windows?: FileWindows | undefined
   limits?: JournalFileLimits
 }
 
@@ -122,23 +124,27 @@ export class Journal {
   }
 
   /** What `get` would give, if it would not have to wait for anything; otherwise, and if anything is wrong, undefined. */
-  getNow(number: number, range: ByteRange, allocate: Allocate): StoredObject | undefined {
-    const { pace, clock, isReadOnly, isDurable } = this.#options
-    if (range.length > copiedBytesMost) return undefined
+  getNow(number: number, range: ByteRange, allocate: Allocate): LentObject | undefined {
+    const { pace, clock, isReadOnly, isDurable, windows } = this.#options
     const file = this.#isOpen ? this.#files.fileOf(number) : undefined
     if (file === undefined || !this.#files.isInUse(file) || !pace.mayBlock()) return undefined
     const place = file.contents.find(number)
     if (place === undefined || file.deleted.has(number) || file.isDamaged(number)) return undefined
     if (isDurable && !isReadOnly && place.position >= file.flushedTo) return undefined
-    if (clock.monotonic() - file.endedAtMs >= cachedMs) return undefined
     const size = place.length
     const { position, length } = within(size, range)
+    const isRecent = range.length <= copiedBytesMost && clock.monotonic() - file.endedAtMs < cachedMs
+    const mayMap = windows?.suits(length)
+    if (!isRecent && !mayMap) return undefined
     const { body } = place
-    const read = (descriptor: Descriptor, from: number) =>
-      pace.block(() => descriptor.useNow((fd) => readAllBlocking(fd, from, length, allocate)), length)
-    if (body === undefined) return { bytes: read(file.descriptor, place.position + recordHeaderBytes + position), size }
-    const descriptor = this.#bodies.openNow(body.name)
-    return descriptor && { bytes: read(descriptor, body.position + position), size }
+    const descriptor = body === undefined ? file.descriptor : this.#bodies.openNow(body.name)
+    if (descriptor === undefined) return undefined
+    const from = (body === undefined ? place.position + recordHeaderBytes : body.position) + position
+    const window = mayMap ? pace.block(() => descriptor.useNow((fd) => windows?.open(fd, from, length))) : undefined
+    if (window !== undefined) return { ...window, size }
+    if (!isRecent) return undefined
+    const bytes = pace.block(() => descriptor.useNow((fd) => readAllBlocking(fd, from, length, allocate)), length)
+    return { bytes, size }
   }
 
   /** Numbers and sizes of the objects whose numbers are larger than `after`, ascending. */
