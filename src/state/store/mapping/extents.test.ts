@@ -38,6 +38,15 @@ test('units are taken by one at a time, and whenever so many are free side by si
   )
 })
 
+test('what is free can not be given back', () => {
+  const extents = new Extents(10)
+  extents.take(4)
+  extents.give(0, 4)
+  assert.throws(() => extents.give(0, 4))
+  extents.take(4)
+  assert.throws(() => extents.give(2, 3))
+})
+
 test('the first that suffices is taken, so that what is in use stays together', () => {
   const extents = new Extents(10)
   assert.equal(extents.take(2), 0)

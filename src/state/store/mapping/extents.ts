@@ -1,3 +1,5 @@
+import { assert } from '../../../base/assert.js'
+
 /** Consecutive units. */
 interface Extent {
   start: number
@@ -40,6 +42,8 @@ export class Extents {
     if (at < 0) at = this.#free.length
     const before = this.#free[at - 1]
     const after = this.#free[at]
+    assert(before === undefined || before.start + before.length <= start, 'units are given back that are free')
+    assert(after === undefined || start + length <= after.start, 'units are given back that are free')
     const joinsBefore = before !== undefined && before.start + before.length === start
     const joinsAfter = after !== undefined && start + length === after.start
     if (joinsBefore) {

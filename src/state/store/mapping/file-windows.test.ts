@@ -134,12 +134,29 @@ test('little is not mapped, nor anything where the system can not', () => {
   assert.equal(windows.suits(length), false)
 })
 
+/** A system that has every file in its page cache, and maps none. */
+const fakeSystem = (): SystemCalls => ({
+  pageBytes: 4_096,
+  addressOf: () => 2 ** 30,
+  mapFile: () => true,
+  clear: () => true,
+  cachedPages: (_fd, _position, length) => Math.ceil(length / 4_096),
+})
+
+test('where the system does not say what the page cache has, files are read, which is said once', () => {
+  const lines: string[] = []
+  const log = { ...silentLog(), info: (text: string) => lines.push(text) } as unknown as FileWindowsOptions['log']
+  const windows = windowsOf({ system: () => ({ ...fakeSystem(), cachedPages: () => -1 }), log })
+  for (let i = 0; i < 3; i++) assert.equal(windows.open(fd, 0, length), undefined)
+  assert.equal(windows.suits(length), false)
+  assert.deepEqual(lines, ['files are read with a copy: the system does not say what the page cache has'])
+})
+
 test('once the system has refused, it is not asked again', async () => {
   let refuses = false
   const calls: string[] = []
   const fake: SystemCalls = {
-    pageBytes: 4_096,
-    addressOf: () => 2 ** 30,
+    ...fakeSystem(),
     mapFile() {
       calls.push('map')
       return !refuses
@@ -148,7 +165,6 @@ test('once the system has refused, it is not asked again', async () => {
       calls.push('clear')
       return true
     },
-    cachedPages: (_fd, _position, length) => Math.ceil(length / 4_096),
   }
   const warnings: string[] = []
   const log = { ...silentLog(), warn: (text: string) => warnings.push(text) } as unknown as FileWindowsOptions['log']

@@ -57,6 +57,8 @@ export class FileWindows {
   readonly #bytesMax: number
   #system: SystemCalls | undefined
   #isTried = false
+  /** More windows may be opened. */
+  #isAble = false
   /** What they are parts of, and the position in it, and the address, of the first unit. */
   #memory: Buffer = Buffer.alloc(0)
   #start = 0
@@ -75,7 +77,7 @@ export class FileWindows {
 
   /** Whether a window of so many bytes may be had at all. */
   suits(length: number): boolean {
-    return length >= (this.#options.bytesMin ?? windowBytesMin) && (!this.#isTried || this.#system !== undefined)
+    return length >= (this.#options.bytesMin ?? windowBytesMin) && (!this.#isTried || this.#isAble)
   }
 
   /**
@@ -95,7 +97,9 @@ export class FileWindows {
     const skipped = position % pageBytes
     const from = position - skipped
     const mapped = skipped + length
-    if (system.cachedPages(fd, from, mapped) !== Math.ceil(mapped / pageBytes)) return undefined
+    const cached = system.cachedPages(fd, from, mapped)
+    if (cached < 0) this.#isNotAbleTo('the system does not say what the page cache has')
+    if (cached !== Math.ceil(mapped / pageBytes)) return undefined
     const units = Math.ceil(mapped / unitBytes)
     const unit = this.#extents.take(units)
     if (unit === undefined) return undefined
@@ -134,14 +138,14 @@ export class FileWindows {
       this.#isTried = true
       this.#begin()
     }
-    return this.#system !== undefined
+    return this.#isAble
   }
 
   #begin(): void {
-    const { system = linuxSystemCalls, log } = this.#options
+    const { system = linuxSystemCalls } = this.#options
     const found = system()
     if (found === undefined || unitBytes % found.pageBytes !== 0) {
-      log.info('files are read with a copy: their pages can not be mapped here')
+      this.#isNotAbleTo('their pages can not be mapped here')
       return
     }
     // The system gives memory of this size pages only once it is touched.
@@ -150,14 +154,21 @@ export class FileWindows {
     this.#start = (unitBytes - (address % unitBytes)) % unitBytes
     this.#address = address + this.#start
     this.#system = found
+    this.#isAble = true
+  }
+
+  /** As on other systems, on Linux before 6.5, and in a container that is not allowed to ask. */
+  #isNotAbleTo(reason: string): void {
+    this.#isAble = false
+    this.#options.log.info(`files are read with a copy: ${reason}`)
   }
 
   /** The system refuses: no more windows. Those that are open stay as they are. */
   #giveUp(unit: number, units: number): void {
-    if (this.#system === undefined) return
     // A mapping that failed may have left nothing there.
     this.#clear(unit, units)
-    this.#system = undefined
+    if (!this.#isAble) return
+    this.#isAble = false
     this.#options.log.warn('the system refused to map a file: files are read with a copy from now on')
   }
 }
