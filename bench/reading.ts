@@ -58,7 +58,7 @@ function reading(layout: Layout, partitionsAtOnce: number, step = 1): () => void
   const offsets = logs.map(() => 0)
   let next = 0
   return () => {
-    const answer = new AnswerRead(bytes)
+    const answer = new AnswerRead(bytes, true)
     for (let i = 0; i < partitionsAtOnce; i++, next = (next + step) % logs.length) {
       const log = logs[next] as PartitionLog
       const read = new PartitionRead(answer, log, offsets[next] as number, { bytesMax: partitionBytes })

@@ -62,6 +62,10 @@ function storeMetrics(metrics: Metrics): StoreObserver {
     'heraclitus_store_mapped_bytes_total',
     'Bytes of objects that were sent from the page cache without being read; heraclitus_store_bytes_total has them too.',
   )
+  const lentNow = metrics.gauge(
+    'heraclitus_store_mappings_bytes',
+    'Bytes of objects that are mapped now, to be sent; a second after nobody uses them they are not.',
+  )
   const seconds = metrics.histogram(
     'heraclitus_store_request_duration_seconds',
     'Time of a request to the object store.',
@@ -73,9 +77,13 @@ function storeMetrics(metrics: Metrics): StoreObserver {
       const { operation, outcome } = request
       requests.with({ operation, outcome }).add()
       bytes.with({ operation }).add(request.bytes)
-      if (request.isLent) lentBytes.add(request.bytes)
       seconds.with({ operation }).observe(request.durationMs / 1_000)
     },
+    lent(bytes) {
+      lentBytes.add(bytes)
+      lentNow.add(bytes)
+    },
+    givenBack: (bytes) => lentNow.add(-bytes),
   }
 }
 

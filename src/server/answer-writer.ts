@@ -41,7 +41,10 @@ export class AnswerWriter {
    * it, or the socket is gone.
    */
   write(chunks: readonly Buffer[], onSent?: () => void): void {
-    if (!this.#socket.writable) return
+    if (!this.#socket.writable) {
+      onSent?.()
+      return
+    }
     if (this.#chunks.length === 0) {
       if (dueWriters.length === 0) process.nextTick(sendAll)
       dueWriters.push(this)
@@ -63,8 +66,9 @@ export class AnswerWriter {
     this.#chunkBytes = 0
     if (whenSent.length > 0) this.#whenSent = []
     const socket = this.#socket
-    // It may have gone since; who waits for its answer to be sent waits in vain.
+    // It may have gone since.
     if (!socket.writable) {
+      for (const done of whenSent) done()
       this.count()
       return
     }

@@ -207,3 +207,37 @@ test('who waits is told when the server closes, and still answered', async (cont
   await closing
   assert.deepEqual(await reasons(closed), ['shutdown'])
 })
+
+test('a handler is told that its answer is no longer used, also if nobody gets it', async (t) => {
+  const done: string[] = []
+  const resolvers = new Map<string, () => void>()
+  const { socket, closed } = await server(t, (request, context) => {
+    const { groupId } = request
+    context.proceed()
+    context.whenSent(() => done.push(groupId))
+    if (groupId === '1') return { errorCode: 0 }
+    return new Promise((resolve) => resolvers.set(groupId, () => resolve({ errorCode: 0 })))
+  })
+  send(socket, '1')
+  while (done.length < 1) await systemClock.sleep(1)
+  // One that is done waits for its turn behind one that is not, and another is done after its connection is gone.
+  send(socket, '2', '3')
+  while (resolvers.size < 2) await systemClock.sleep(1)
+  resolvers.get('3')?.()
+  await systemClock.sleep(5)
+  assert.deepEqual(done, ['1'])
+  socket.destroy()
+  await reasons(closed)
+  while (done.length < 2) await systemClock.sleep(1)
+  assert.deepEqual(done, ['1', '3'])
+  resolvers.get('2')?.()
+  while (done.length < 3) await systemClock.sleep(1)
+
+  const other = await server(t, (request, context) => {
+    context.whenSent(() => done.push(request.groupId))
+    throw new UnavailableError('not now')
+  })
+  send(other.socket, '4')
+  await reasons(other.closed)
+  assert.deepEqual(done, ['1', '3', '2', '4'])
+})

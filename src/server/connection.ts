@@ -278,6 +278,7 @@ export class Connection implements BudgetWaiter, Receiver {
   #done(exchange: Exchange): void {
     exchange.settle()
     if (this.#isClosed) {
+      exchange.drop()
       this.#services.budget.release(exchange.requestBytes)
       return
     }
@@ -315,7 +316,7 @@ export class Connection implements BudgetWaiter, Receiver {
   /** Closes the connection once all requests before this one are answered. */
   #giveUp(exchange: Exchange, reason: CloseReason): void {
     exchange.hangsUp = true
-    exchange.chunks = undefined
+    exchange.drop()
     this.#closeReason = reason
     this.#done(exchange)
   }
@@ -327,7 +328,7 @@ export class Connection implements BudgetWaiter, Receiver {
       this.#first = exchange.next
       if (this.#first === undefined) this.#last = undefined
       this.#inFlight--
-      if (exchange.chunks !== undefined) this.#writer.write(exchange.chunks, exchange.onSent)
+      exchange.send(this.#writer)
       if (exchange.hangsUp) this.#hangUp()
       // Others may start now, and so may our own next request: what is written above is written.
       this.#services.budget.release(exchange.requestBytes)
@@ -384,8 +385,10 @@ export class Connection implements BudgetWaiter, Receiver {
     budget.forget(this)
     // What is under way runs to its end; until then its bytes count.
     for (let exchange = this.#first; exchange !== undefined; exchange = exchange.next) {
-      if (exchange.isDone) budget.release(exchange.requestBytes)
-      else exchange.giveTurn()
+      if (exchange.isDone) {
+        exchange.drop()
+        budget.release(exchange.requestBytes)
+      } else exchange.giveTurn()
     }
     this.#first = undefined
     this.#last = undefined

@@ -6,6 +6,7 @@ import type { RequestHeader } from '../protocol/frame.js'
 import type { Cluster } from '../state/cluster.js'
 import type { Coordinator } from '../state/groups/coordinator.js'
 import type { Steering } from '../state/steering/steering.js'
+import type { AnswerWriter } from './answer-writer.js'
 import type { Connection } from './connection.js'
 import type { Deadline } from './deadlines.js'
 import type { Route } from './dispatch.js'
@@ -126,6 +127,20 @@ export class Exchange implements RequestContext {
 
   expectWithin(ms: number, giveUp: () => void): void {
     this.#deadline = this.#services.deadlines.add(this.startedAtMs + ms, giveUp)
+  }
+
+  /** Sends the answer, if there is one. */
+  send(writer: AnswerWriter): void {
+    if (this.chunks === undefined) this.drop()
+    else writer.write(this.chunks, this.onSent)
+  }
+
+  /** What it would have answered is not sent. */
+  drop(): void {
+    this.chunks = undefined
+    const done = this.onSent
+    this.onSent = undefined
+    done?.()
   }
 
   /** It has its answer, or will never have one. */

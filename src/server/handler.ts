@@ -43,7 +43,8 @@ export interface RequestContext {
   /** How many bytes of records the answer should hold at most, so that slow readers don't fill the memory. */
   readonly answerBytesMax: number
   /**
-   * Has `done` called once the answer has been handed to the system, if it ever is: what it consists of is no longer used then.
+   * Has `done` called, once, as soon as what the answer consists of is no longer used: it has been handed to the system, or it
+   * will not be sent.
    */
   whenSent(done: () => void): void
   /** Closes the connection once this request is answered. */

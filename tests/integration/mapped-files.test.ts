@@ -14,9 +14,9 @@ const skip = externalBootstrap
     ? false
     : 'this system lacks cachestat(2)'
 
-async function mappedBytes(gateway: Gateway): Promise<number> {
+async function metric(gateway: Gateway, name: string): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${gateway.metricsPort}/metrics`)).text()
-  return Number(/^heraclitus_store_mapped_bytes_total (\S+)$/m.exec(text)?.[1])
+  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
 }
 
 /** What is mapped of the files of large entries. */
@@ -50,9 +50,10 @@ for (const mmap of [true, false])
       }
 
     const bytes = values.reduce((sum, value) => sum + value.length, 0)
-    if (!mmap) return assert.equal(await mappedBytes(gateway), 0)
-    assert.ok((await mappedBytes(gateway)) > bytes)
+    if (!mmap) return assert.equal(await metric(gateway, 'heraclitus_store_mapped_bytes_total'), 0)
+    assert.ok((await metric(gateway, 'heraclitus_store_mapped_bytes_total')) > bytes)
 
     // A file that is mapped keeps its place on the disk when it is removed: none is mapped for long.
     while (mappings(gateway).length > 0) await sleep(50)
+    assert.equal(await metric(gateway, 'heraclitus_store_mappings_bytes'), 0)
   })

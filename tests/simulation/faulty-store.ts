@@ -132,8 +132,8 @@ export function faultyStore(store: ObjectStore, options: FaultyStoreOptions): Ob
     ...(store.getNow === undefined
       ? {}
       : {
-          getNow: (key, range, allocate) =>
-            isCutOff() || !process.isAlive ? undefined : store.getNow?.(key, range, allocate),
+          getNow: (key, range, allocate, mayLend) =>
+            isCutOff() || !process.isAlive ? undefined : store.getNow?.(key, range, allocate, mayLend),
         }),
     async *list(prefix, listOptions) {
       const listed = await request(prefix, faults().getMs, async () => {

@@ -20,6 +20,7 @@ export interface HeldBytes extends Held {
  */
 export class AnswerMemory {
   readonly #pool: BufferPool
+  readonly mayBorrow: boolean
   #held: Held[] = []
   #copies: Buffer[] = []
   #copied = 0
@@ -27,9 +28,13 @@ export class AnswerMemory {
   buffer: Buffer | undefined = undefined
   free = 0
 
-  /** @param pool where the memory of copies comes from. */
-  constructor(pool: BufferPool) {
+  /**
+   * @param pool where the memory of copies comes from.
+   * @param mayBorrow it is sure to be released: so it may hold what somebody else lends, and wants back.
+   */
+  constructor(pool: BufferPool, mayBorrow: boolean) {
     this.#pool = pool
+    this.mayBorrow = mayBorrow
   }
 
   /** Makes room for `length` bytes; they are for the caller to fill, from `free` on, and to take by moving it. */
@@ -49,7 +54,7 @@ export class AnswerMemory {
     this.#held.push(held)
   }
 
-  /** Nobody uses any of it any more. Without it, it is left to the garbage collector. */
+  /** Nobody uses any of it any more. Without it, what is not borrowed is left to the garbage collector. */
   release(): void {
     for (const held of this.#held) held.release()
     for (const copy of this.#copies) this.#pool.give(copy)

@@ -212,7 +212,7 @@ test('a block is had at once if it is here or at hand, and then by all others', 
   const clock = new ManualClock()
   const turns = new ReadTurns(clock)
   const blocks = blocksOf(store, { bytesMax: 20, aheadBytesMax: 100, turns })
-  const now = (position: number) => blocks.now(of, object, position, 10)
+  const now = (position: number) => blocks.now(of, object, { position, length: 10 }, false)
   turns.spent(2 ** 30)
   assert.equal(now(0), undefined, 'others have their turn first')
   await clock.advance(0)
@@ -257,19 +257,23 @@ test('a read ahead that fails, and that nobody comes to want, is an error of nob
 
 test('what the store lends is found by who reads on, and given back a second after nobody uses it', async () => {
   const memory = memoryStore()
+  await memory.putIfAbsent(key, [bytes])
   let lent = 0
   let back = 0
   const store: ObjectStore = {
     ...memory,
-    getNow(_key, { position, length }) {
+    getNow(_key, { position, length }, _allocate, mayLend) {
+      const object = { bytes: bytes.subarray(position, position + length), size: bytes.length }
+      if (!mayLend) return object
       lent++
-      return { bytes: bytes.subarray(position, position + length), size: bytes.length, release: () => void back++ }
+      return { ...object, release: () => void back++ }
     },
   }
   const clock = new ManualClock()
   const blocks = blocksOf(store, { clock })
-  const [first, second] = [blocks.now(of, object, 0, 10), blocks.now(of, object, 10, 10)]
-  assert.equal(blocks.now(of, object, 0, 10), first)
+  const at = (position: number, mayBorrow = true) => blocks.now(of, object, { position, length: 10 }, mayBorrow)
+  const [first, second] = [at(0), at(10)]
+  assert.equal(at(0), first)
   assert.equal(lent, 2)
   first?.release()
   await clock.advance(1_000)
@@ -280,6 +284,15 @@ test('what the store lends is found by who reads on, and given back a second aft
   assert.deepEqual(second?.bytes, bytes.subarray(10, 20))
   second?.release()
   assert.equal(back, 2)
-  assert.notEqual(blocks.now(of, object, 0, 10), first)
+  assert.notEqual(at(0), first)
+  assert.equal(lent, 3)
+  // Who may not release it gets something else, and leaves it to those who have it.
+  const own = at(0, false)
+  assert.ok(own !== undefined && !own.isLent)
+  assert.equal(at(0), own)
+  const read = blocks.read(of, { ...object, position: 10, length: 10 })
+  await read?.ready()
+  assert.deepEqual(read?.blocks[0]?.bytes, bytes.subarray(10, 20))
+  assert.equal(read?.blocks[0]?.isLent, false)
   assert.equal(lent, 3)
 })

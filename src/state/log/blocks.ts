@@ -115,11 +115,11 @@ export class Blocks {
 
   /**
    * The block of an object that begins at `position`, if it is here or can be had at once in this turn: used by one more
-   * reader, until it releases it.
+   * reader, until it releases it. `mayBorrow`: it is sure to do so.
    */
-  now(of: TopicPartition, object: ObjectRef, position: number, length: number): Block | undefined {
-    const block = this.#find(object, position, length)
-    if (block === undefined) return this.#readNow(of, object, position, length)
+  now(of: TopicPartition, object: ObjectRef, place: ByteRange, mayBorrow: boolean): Block | undefined {
+    const block = this.#find(object, place.position, place.length)
+    if (block === undefined || (block.isLent && !mayBorrow)) return this.#readNow(of, object, place, mayBorrow)
     if (!block.isHere) return undefined
     this.#kept.used(block)
     block.users++
@@ -162,7 +162,8 @@ export class Blocks {
   /** The block at that place, now held by one more reader; begins to read it if need be. */
   #take(of: TopicPartition, object: ObjectRef, { position, length }: ByteRange): Block {
     let block = this.#find(object, position, length)
-    if (block === undefined) {
+    // Who waits need not release it.
+    if (block === undefined || block.isLent) {
       block = this.#add(this.#ownerOf(of, object), position, length)
       block.size = this.#guess(length)
       this.#want(block)
@@ -251,10 +252,15 @@ export class Blocks {
     this.#evict()
   }
 
-  #readNow(of: TopicPartition, object: ObjectRef, position: number, length: number): Block | undefined {
+  #readNow(
+    of: TopicPartition,
+    object: ObjectRef,
+    { position, length }: ByteRange,
+    mayBorrow: boolean,
+  ): Block | undefined {
     if (this.#store.getNow === undefined || this.#turns.isOver) return undefined
     const owner = this.#ownerOf(of, object)
-    const found = this.#store.getNow(owner.key, { position, length }, this.#pool.take)
+    const found = this.#store.getNow(owner.key, { position, length }, this.#pool.take, mayBorrow)
     this.#turns.spent(Math.max(found?.bytes.length ?? 0, readCostBytes))
     if (found === undefined) return undefined
     const block = this.#add(owner, position, length)

@@ -134,6 +134,11 @@ export class GatheredBatches {
     this.next = range.endOffset
   }
 
+  /** Whether what it holds is sure to be released. */
+  get mayBorrow(): boolean {
+    return this.#memory.mayBorrow
+  }
+
   /** No more batches come. */
   end(): void {
     if (this.#run === undefined) return

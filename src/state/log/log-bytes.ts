@@ -124,7 +124,7 @@ export class LogBytes {
     const from = this.#blocksOf(range)
     const alignment = this.#alignmentOf(range, from)
     const before = this.turns.bytes
-    const blocks = blocksNow(from, of, range, alignment)
+    const blocks = blocksNow(from, of, range, { alignment, mayBorrow: into.mayBorrow })
     if (blocks === undefined) return false
     this.#observer.lookedUp(this.turns.bytes === before)
     this.gather(range, blocks, into)
@@ -136,13 +136,28 @@ export class LogBytes {
    * @throws CorruptObjectError if they are not what they should be.
    */
   gather(range: Range, blocks: readonly Block[], into: GatheredBatches): void {
-    const first = firstOf(range, blocks)
+    let first: Block
+    try {
+      first = firstOf(range, blocks)
+    } catch (error) {
+      for (const block of blocks) block.release()
+      throw error
+    }
     const start = range.position - first.position
     // Of several the first two share it: a small range is not in more.
     first.usedBytes += Math.min(range.length, first.length - start)
     if (blocks[1] !== undefined) blocks[1].usedBytes += range.length - (first.length - start)
-    if (blocks.length === 1) into.take(range, first.bytes, start, start + range.length, first)
-    else into.takeJoined(range, blocks, start)
+    if (blocks.length > 1) {
+      into.takeJoined(range, blocks, start)
+      return
+    }
+    try {
+      into.take(range, first.bytes, start, start + range.length, first)
+    } catch (error) {
+      // Nothing of it was taken.
+      first.release()
+      throw error
+    }
   }
 
   /**
@@ -215,12 +230,17 @@ function firstOf({ position, length }: Range, blocks: readonly Block[]): Block {
 }
 
 /** The range's blocks, each of them used by one more reader, if all of them can be had at once. */
-function blocksNow(from: Blocks, of: TopicPartition, range: Range, alignment: number | undefined): Block[] | undefined {
+function blocksNow(
+  from: Blocks,
+  of: TopicPartition,
+  range: Range,
+  { alignment, mayBorrow }: { alignment: number | undefined; mayBorrow: boolean },
+): Block[] | undefined {
   const size = alignment ?? range.length
   const blocks: Block[] = []
   const end = range.position + range.length
   for (let at = range.position - (alignment === undefined ? 0 : range.position % alignment); at < end; at += size) {
-    const block = from.now(of, range, at, size)
+    const block = from.now(of, range, { position: at, length: size }, mayBorrow)
     if (block === undefined) {
       for (const taken of blocks) taken.release()
       return undefined

@@ -23,13 +23,13 @@ export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
   }
   const rest = async (read: PartitionRead): Promise<ReadBatches> =>
     (await withCurrentRanges(read.log, current, () => read.rest())) ?? nothing
-  const reading = (): Reading => {
+  const reading = (mayBorrow: boolean): Reading => {
     let answer: AnswerRead | undefined
     return {
       read(topicId, partition, offset, options) {
         if (answer === undefined) {
           ledger.assertCurrent()
-          answer = new AnswerRead(bytes)
+          answer = new AnswerRead(bytes, mayBorrow)
         }
         const log = logOf(topicId, partition)
         // It was not so when the reader was let in: its next fetch is told that the offset is out of range.
@@ -52,10 +52,10 @@ export function clusterLogs(ledger: Ledger, bytes: LogBytes): Logs {
       return log === undefined ? 0 : availableBytes(log, offset, bytesMax)
     },
 
-    reading,
+    reading: () => reading(true),
 
     async read(topicId, partition, offset, options): Promise<ReadResult> {
-      const answer = reading()
+      const answer = reading(false)
       const { batches, bytes: length } = await answer.read(topicId, partition, offset, options)
       return { batches, bytes: length, release: answer.release }
     },

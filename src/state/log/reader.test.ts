@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ManualClock } from '../../../tests/support/manual-clock.js'
 import { BufferPool } from '../../base/buffer-pool.js'
-import { systemClock } from '../../base/clock.js'
+import { type Clock, systemClock } from '../../base/clock.js'
 import { PinnedMemory } from '../../base/pinned-memory.js'
 import { type Random, seededRandom } from '../../base/random.js'
 import { baseOffsetOf, batchesIn, lastOffsetOf } from '../../protocol/records/batch.js'
@@ -82,14 +83,14 @@ function storeOf(stored: ReadonlyMap<string, Buffer>, isAtHand: (key: string) =>
   return { store, readsNow: () => now }
 }
 
-function bytesOf(store: ObjectStore, cacheBytes: number, pins?: PinnedMemory): LogBytes {
+function bytesOf(store: ObjectStore, cacheBytes: number, pins?: PinnedMemory, clock: Clock = systemClock): LogBytes {
   const observer = { lookedUp() {} }
   return new LogBytes({
     tail: store,
     backfill: store,
     ledger: 0,
     cacheBytes,
-    clock: systemClock,
+    clock,
     observer,
     ...(pins && { pins }),
   })
@@ -145,7 +146,7 @@ test('what is in memory or at hand is read without a wait, all else when it is t
   const { store, readsNow } = storeOf(stored, (key) => key.endsWith('4'))
   const bytes = bytesOf(store, 4e6)
   for (const { number, position, pieces } of kept.slice(-2)) bytes.keep({ writer: 0, number }, position, pieces)
-  const answer = new AnswerRead(bytes)
+  const answer = new AnswerRead(bytes, false)
   const startOf = (number: number) => log.ranges.at(number - 1).baseOffset
   const inMemory = new PartitionRead(answer, log, startOf(8), { bytesMax: 1e6 })
   assert.equal(inMemory.now(), true)
@@ -170,7 +171,7 @@ test('who reads much at once lets others have their turn', async () => {
     counting = setImmediate(countTurns)
   }
   let counting = setImmediate(countTurns)
-  const answer = new AnswerRead(bytes)
+  const answer = new AnswerRead(bytes, false)
   const reads = [0, 0].map(() => new PartitionRead(answer, log, 0, { bytesMax: 1e9 }))
   for (const read of reads) assert.equal(read.now(), false)
   await Promise.all(reads.map((read) => read.rest()))
@@ -290,4 +291,74 @@ test('who reads one partition of many alone does not read the others for ever', 
     if (offset === entries / 2) got = 0
   }
   assert.ok(got < 1.6 * (entries / 2) * rangeBytes, `${got} bytes read`)
+})
+
+/** A store that lends all it has, and spoils what it gets back; how much is lent. */
+function lendingStore(stored: ReadonlyMap<string, Buffer>) {
+  const { store } = storeOf(stored, () => true)
+  const lent = { now: 0, ever: 0 }
+  const getNow: NonNullable<ObjectStore['getNow']> = (key, range, allocate, mayLend) => {
+    const object = store.getNow?.(key, range, allocate)
+    if (object === undefined || !mayLend) return object
+    lent.now++
+    lent.ever++
+    const release = () => {
+      lent.now--
+      object.bytes.fill(0xdd)
+    }
+    return { ...object, release }
+  }
+  return { store: { ...store, getNow }, lent }
+}
+
+test('what is lent is used until the answer is released, and is all given back', async () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const random = seededRandom(seed)
+    const size = sizes[seed % sizes.length] ?? assert.fail()
+    const { log, stored, batches } = logOf(random, 9, () => size() * (0.2 + random.next()))
+    const { store, lent } = lendingStore(stored)
+    const clock = new ManualClock()
+    const bytes = bytesOf(store, seed % 2 === 0 ? 4e6 : 4, undefined, clock)
+    const open: { answer: AnswerRead; read: PartitionRead; expected: Buffer }[] = []
+    for (let i = 0; i < 30; i++) {
+      const first = Math.floor(random.next() * batches.length)
+      const offset = baseOffsetOf(batches[first] ?? assert.fail())
+      const answer = new AnswerRead(bytes, random.next() < 0.7)
+      const read = new PartitionRead(answer, log, offset, { bytesMax: 1 + random.next() * 8 * size() })
+      if (!read.now()) await read.rest()
+      const expected = Buffer.concat(batches.slice(first)).subarray(0, read.bytes)
+      open.push({ answer, read, expected })
+      if (random.next() < 0.3) await clock.advance(1_000)
+      if (random.next() < 0.6) open.splice(Math.floor(random.next() * open.length), 1)[0]?.answer.memory.release()
+      for (const { read, expected } of open)
+        assert.ok(Buffer.concat(read.batches).equals(expected), `seed ${seed}, read ${i}`)
+    }
+    for (const { answer } of open) answer.memory.release()
+    await clock.advance(1_000)
+    assert.equal(lent.now, 0)
+    assert.ok(lent.ever > 0)
+  }
+})
+
+test('what is lent is given back also if it is not what it should be', async () => {
+  const { log, stored } = logOf(seededRandom(9), 9, () => 30_000)
+  for (const [key, object] of stored) stored.set(key, object.fill(noise))
+  const { store, lent } = lendingStore(stored)
+  const clock = new ManualClock()
+  const bytes = bytesOf(store, 4e6, undefined, clock)
+  for (const range of [log.ranges.at(0), log.ranges.at(5)]) {
+    const answer = new AnswerRead(bytes, true)
+    assert.throws(() => new PartitionRead(answer, log, range.baseOffset, { bytesMax: 1e6 }).now(), {
+      name: 'CorruptObjectError',
+    })
+    answer.memory.release()
+  }
+  // Shorter than it should be.
+  for (const [key, object] of stored) stored.set(key, object.subarray(0, object.length / 2))
+  assert.throws(() =>
+    new PartitionRead(new AnswerRead(bytes, true), log, log.ranges.at(7).baseOffset, { bytesMax: 1e6 }).now(),
+  )
+  assert.ok(lent.ever > 0)
+  await clock.advance(1_000)
+  assert.equal(lent.now, 0)
 })

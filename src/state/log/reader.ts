@@ -28,9 +28,10 @@ export class AnswerRead {
   /** What is held until all of it has been sent. */
   readonly memory: AnswerMemory
 
-  constructor(bytes: LogBytes) {
+  /** @param mayBorrow its memory is sure to be released. */
+  constructor(bytes: LogBytes, mayBorrow: boolean) {
     this.bytes = bytes
-    this.memory = new AnswerMemory(bytes.pool)
+    this.memory = new AnswerMemory(bytes.pool, mayBorrow)
   }
 }
 
@@ -154,7 +155,7 @@ export async function readBatches(
   offset: number,
   options: ReadOptions,
 ): Promise<ReadResult> {
-  const answer = new AnswerRead(bytes)
+  const answer = new AnswerRead(bytes, false)
   const read = new PartitionRead(answer, log, offset, options)
   if (!read.now()) await read.rest()
   return { batches: read.batches, bytes: read.bytes, release: () => answer.memory.release() }

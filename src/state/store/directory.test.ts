@@ -120,7 +120,7 @@ for (const journals of [true, false])
       laterMs = laterBy
       for (const [key, body] of bodies)
         for (const position of [0, 1, 100_000]) {
-          const object = own.store.getNow?.(key, { position, length: 2 ** 30 }, Buffer.alloc)
+          const object = own.store.getNow?.(key, { position, length: 2 ** 30 }, Buffer.alloc, true)
           assert.equal(object !== undefined, body.length - position > 256 * 1024, `${key} from ${position}`)
           if (object === undefined) continue
           assert.equal(object.size, body.length)

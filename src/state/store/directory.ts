@@ -253,8 +253,8 @@ class DirectoryStore implements ObjectStore {
     }
   }
 
-  getNow(key: string, range: ByteRange, allocate: Allocate): LentObject | undefined {
-    const mayMap = this.#windows?.suits(range.length)
+  getNow(key: string, range: ByteRange, allocate: Allocate, mayLend = false): LentObject | undefined {
+    const mayMap = mayLend && this.#windows?.suits(range.length)
     if ((range.length > copiedBytesMost && !mayMap) || !this.#pace.mayBlock()) return undefined
     try {
       checkKey(key)

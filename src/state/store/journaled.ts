@@ -64,19 +64,19 @@ export class JournaledStore implements ObjectStore {
     }
   }
 
-  getNow(key: string, range: ByteRange, allocate: Allocate): LentObject | undefined {
+  getNow(key: string, range: ByteRange, allocate: Allocate, mayLend?: boolean): LentObject | undefined {
     try {
       // Reads come one after the other from one ledger, and so cheap that it would be a tenth of their cost to take keys apart.
       const last = this.#last
       if (last !== undefined && key.length === last.folder.length + 1 + numberDigits && key.startsWith(last.folder)) {
         const number = numberAtEnd(key)
-        if (number !== undefined) return last.journal.getNow(number, range, allocate)
+        if (number !== undefined) return last.journal.getNow(number, range, allocate, mayLend)
       }
       const [, folder, number] = numberedKey.exec(key) ?? []
-      if (folder === undefined) return this.#files.getNow?.(key, range, allocate)
+      if (folder === undefined) return this.#files.getNow?.(key, range, allocate, mayLend)
       const journal = this.#journalOf(folder)
       this.#last = { folder, journal }
-      return journal.getNow(Number(number), range, allocate)
+      return journal.getNow(Number(number), range, allocate, mayLend)
     } catch {
       // `get` says what it is.
       return undefined

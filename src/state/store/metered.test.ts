@@ -84,3 +84,24 @@ test('what is had at once is reported as a get, and what is not is left to the g
   assert.deepEqual(requests, [{ operation: 'get', outcome: 'ok', durationMs: 1, bytes: 3, objects: 1 }])
   assert.equal(meteredMemory().store.getNow, undefined)
 })
+
+test('what is lent is reported, and again when it is given back', () => {
+  const events: string[] = []
+  const bare: ObjectStore = {
+    ...memoryStore(),
+    getNow: (_key, _range, _allocate, mayLend) => ({
+      bytes: Buffer.from('abc'),
+      size: 5,
+      ...(mayLend && { release: () => events.push('released') }),
+    }),
+  }
+  const observer = {
+    finished: ({ bytes }: StoreRequest) => events.push(`got ${bytes}`),
+    lent: (bytes: number) => events.push(`lent ${bytes}`),
+    givenBack: (bytes: number) => events.push(`back ${bytes}`),
+  }
+  const store = metered(bare, observer, systemClock)
+  assert.equal(store.getNow?.('a', { position: 0, length: 3 }, Buffer.alloc)?.release, undefined)
+  store.getNow?.('a', { position: 0, length: 3 }, Buffer.alloc, true)?.release?.()
+  assert.deepEqual(events, ['got 3', 'got 3', 'lent 3', 'back 3', 'released'])
+})

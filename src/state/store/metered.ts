@@ -16,8 +16,6 @@ export interface StoreRequest {
   bytes: number
   /** Objects put, got, listed or deleted. */
   objects: number
-  /** The bytes were lent, not copied. */
-  isLent?: boolean
   /** What was thrown, where the outcome is `error`. */
   error?: unknown
 }
@@ -25,6 +23,10 @@ export interface StoreRequest {
 /** Who wants to know of requests: metrics, tests. Called synchronously, after each; it must not throw. */
 export interface StoreObserver {
   finished(request: StoreRequest): void
+  /** So many bytes of those that were got were lent, not copied. */
+  lent?(bytes: number): void
+  /** So many of them are no longer used. */
+  givenBack?(bytes: number): void
 }
 
 /** The store, with each request reported to `observer`. */
@@ -47,23 +49,23 @@ export function metered(store: ObjectStore, observer: StoreObserver, clock: Cloc
     }
   }
 
-  const getNow: ObjectStore['getNow'] = (key, range, allocate) => {
+  const getNow: ObjectStore['getNow'] = (key, range, allocate, mayLend) => {
     const begunMs = clock.monotonic()
-    const object = store.getNow?.(key, range, allocate)
+    const object = store.getNow?.(key, range, allocate, mayLend)
     // Otherwise it is asked again, with `get`.
-    if (object !== undefined) {
-      const durationMs = clock.monotonic() - begunMs
-      const lent = object.release === undefined ? {} : { isLent: true }
-      observer.finished({
-        operation: 'get',
-        outcome: 'ok',
-        durationMs,
-        bytes: object.bytes.length,
-        objects: 1,
-        ...lent,
-      })
+    if (object === undefined) return undefined
+    const { release } = object
+    const bytes = object.bytes.length
+    observer.finished({ operation: 'get', outcome: 'ok', durationMs: clock.monotonic() - begunMs, bytes, objects: 1 })
+    if (release === undefined) return object
+    observer.lent?.(bytes)
+    return {
+      ...object,
+      release() {
+        observer.givenBack?.(bytes)
+        release()
+      },
     }
-    return object
   }
 
   async function* list(prefix: string, options: ListOptions | undefined) {

@@ -61,11 +61,11 @@ export interface ObjectStore {
   get(key: string, range?: ByteRange, allocate?: Allocate): Promise<StoredObject | undefined>
   /**
    * As `get`, if the bytes can be had at once, on the event loop's own thread and in a time for which it may wait. Otherwise,
-   * and also when there is no such object or something is wrong, undefined: `get` says then what it is. The bytes may be lent:
-   * they are the caller's to change all the same, but the store can't do away with the object as long as it has not got
-   * them back. Absent where the store can't; it never throws.
+   * and also when there is no such object or something is wrong, undefined: `get` says then what it is. With `mayLend` the
+   * bytes may be lent: they are the caller's to change all the same, but the store can't do away with the object as long as
+   * it has not got them back. Absent where the store can't; it never throws.
    */
-  getNow?(key: string, range: ByteRange, allocate: Allocate): LentObject | undefined
+  getNow?(key: string, range: ByteRange, allocate: Allocate, mayLend?: boolean): LentObject | undefined
   /** Objects whose key starts with `prefix`, in ascending order of their keys' bytes. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>
   /** Deletes the objects; a missing one is no error. */

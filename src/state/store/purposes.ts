@@ -101,8 +101,8 @@ function counted(store: ObjectStore, purpose: Purpose, observer: PurposeObserver
 function getNowOf(store: ObjectStore, asked: () => void): Pick<ObjectStore, 'getNow'> {
   if (store.getNow === undefined) return {}
   return {
-    getNow(key, range, allocate) {
-      const object = store.getNow?.(key, range, allocate)
+    getNow(key, range, allocate, mayLend) {
+      const object = store.getNow?.(key, range, allocate, mayLend)
       if (object !== undefined) asked()
       return object
     },

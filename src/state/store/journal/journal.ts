@@ -124,7 +124,7 @@ export class Journal {
   }
 
   /** What `get` would give, if it would not have to wait for anything; otherwise, and if anything is wrong, undefined. */
-  getNow(number: number, range: ByteRange, allocate: Allocate): LentObject | undefined {
+  getNow(number: number, range: ByteRange, allocate: Allocate, mayLend = false): LentObject | undefined {
     const { pace, clock, isReadOnly, isDurable, windows } = this.#options
     const file = this.#isOpen ? this.#files.fileOf(number) : undefined
     if (file === undefined || !this.#files.isInUse(file) || !pace.mayBlock()) return undefined
@@ -134,7 +134,7 @@ export class Journal {
     const size = place.length
     const { position, length } = within(size, range)
     const isRecent = range.length <= copiedBytesMost && clock.monotonic() - file.endedAtMs < cachedMs
-    const mayMap = windows?.suits(length)
+    const mayMap = mayLend && windows?.suits(length)
     if (!isRecent && !mayMap) return undefined
     const { body } = place
     const descriptor = body === undefined ? file.descriptor : this.#bodies.openNow(body.name)
