@@ -66,18 +66,18 @@ export class AnswerWriter {
     this.#chunkBytes = 0
     if (whenSent.length > 0) this.#whenSent = []
     const socket = this.#socket
-    // It may have gone since.
-    if (!socket.writable) {
-      for (const done of whenSent) done()
-      this.count()
-      return
-    }
     const onSent =
       whenSent.length === 0
         ? undefined
         : () => {
             for (const done of whenSent) done()
           }
+    // It may have gone since.
+    if (!socket.writable) {
+      onSent?.()
+      this.count()
+      return
+    }
     if (chunks.length === 1) socket.write(chunks[0] as Buffer, onSent)
     else if (bytes <= joinedBytesMax) socket.write(Buffer.concat(chunks, bytes), onSent)
     else {

@@ -3,16 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { mapsFiles } from '../../src/state/store/mapping/system-calls.js'
+import { noMappedFiles } from '../support/maps-files.js'
 import { externalBootstrap, type Gateway, startGateway } from './gateway.js'
 import { batchOf, createTopic, fetch as fetchRecords, produce } from './wire/requests.js'
 import { connect } from './wire/wire-client.js'
 
-const skip = externalBootstrap
-  ? 'it looks into a gateway of its own'
-  : mapsFiles()
-    ? false
-    : 'this system lacks cachestat(2)'
+const skip = externalBootstrap ? 'it looks into a gateway of its own' : noMappedFiles()
 
 async function metric(gateway: Gateway, name: string): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${gateway.metricsPort}/metrics`)).text()

@@ -136,28 +136,20 @@ export class LogBytes {
    * @throws CorruptObjectError if they are not what they should be.
    */
   gather(range: Range, blocks: readonly Block[], into: GatheredBatches): void {
-    let first: Block
+    let start: number
     try {
-      first = firstOf(range, blocks)
+      const first = firstOf(range, blocks)
+      start = range.position - first.position
+      // Of several the first two share it: a small range is not in more.
+      first.usedBytes += Math.min(range.length, first.length - start)
+      if (blocks[1] !== undefined) blocks[1].usedBytes += range.length - (first.length - start)
+      if (blocks.length === 1) into.take(range, first.bytes, start, start + range.length, first)
     } catch (error) {
+      // Nothing of it was taken.
       for (const block of blocks) block.release()
       throw error
     }
-    const start = range.position - first.position
-    // Of several the first two share it: a small range is not in more.
-    first.usedBytes += Math.min(range.length, first.length - start)
-    if (blocks[1] !== undefined) blocks[1].usedBytes += range.length - (first.length - start)
-    if (blocks.length > 1) {
-      into.takeJoined(range, blocks, start)
-      return
-    }
-    try {
-      into.take(range, first.bytes, start, start + range.length, first)
-    } catch (error) {
-      // Nothing of it was taken.
-      first.release()
-      throw error
-    }
+    if (blocks.length > 1) into.takeJoined(range, blocks, start)
   }
 
   /**

@@ -4,14 +4,14 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { test } from 'node:test'
 import { storeContract } from '../../../tests/integration/store-contract.js'
+import { noMappedFiles } from '../../../tests/support/maps-files.js'
 import { type Clock, systemClock } from '../../base/clock.js'
 import { silentLog } from '../../base/log.js'
 import { systemRandom } from '../../base/random.js'
 import { directoryStore } from './directory.js'
-import { mapsFiles } from './mapping/system-calls.js'
 import type { ObjectStore } from './object-store.js'
 
-const skipped = { skip: mapsFiles() ? false : 'this system lacks cachestat(2)' }
+const skipped = { skip: noMappedFiles() }
 const surroundings = { clock: systemClock, random: systemRandom, log: silentLog() }
 
 for (const journals of [true, false])

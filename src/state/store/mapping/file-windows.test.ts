@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
 import { ManualClock } from '../../../../tests/support/manual-clock.js'
+import { noMappedFiles } from '../../../../tests/support/maps-files.js'
 import { silentLog } from '../../../base/log.js'
 import { FileWindows, type FileWindowsOptions } from './file-windows.js'
-import { mapsFiles, type SystemCalls } from './system-calls.js'
+import type { SystemCalls } from './system-calls.js'
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'heraclitus-windows-'))
 const path = join(folder, 'file')
@@ -20,7 +21,7 @@ after(() => {
   fs.rmSync(folder, { recursive: true })
 })
 
-const skip = mapsFiles() ? false : 'this system lacks cachestat(2)'
+const skip = noMappedFiles()
 const length = 600_000
 
 function windowsOf(options: Partial<FileWindowsOptions> = {}): FileWindows {

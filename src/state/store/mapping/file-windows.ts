@@ -34,13 +34,6 @@ export interface FileWindowsOptions {
   bytesMin?: number
 }
 
-/** A piece of a file that is mapped. */
-interface Mapping {
-  readonly bytes: Buffer
-  readonly unit: number
-  readonly units: number
-}
-
 /**
  * Gives pieces of files to be sent from the page cache, without a copy: they are mapped into memory. Of the two copies that the
  * kernel makes for a reader of a file's bytes over a socket it saves one.
@@ -63,8 +56,6 @@ export class FileWindows {
   #memory: Buffer = Buffer.alloc(0)
   #start = 0
   #address = 0
-  /** Addresses in use, bytes. */
-  usedBytes = 0
   /** Windows that begin before this unit were left since what is free was cleared. */
   #leftTo = 0
   #clearing: Timer | undefined
@@ -73,6 +64,11 @@ export class FileWindows {
     this.#options = options
     this.#bytesMax = options.bytesMax ?? addressBytes
     this.#extents = new Extents(this.#bytesMax / unitBytes)
+  }
+
+  /** Addresses in use, bytes. */
+  get usedBytes(): number {
+    return this.#bytesMax - this.#extents.free.reduce((sum, { length }) => sum + length, 0) * unitBytes
   }
 
   /** Whether a window of so many bytes may be had at all. */
@@ -85,13 +81,7 @@ export class FileWindows {
    * than microseconds but for the first time.
    */
   open(fd: number, position: number, length: number): FileWindow | undefined {
-    if (!this.suits(length) || !this.#isReady()) return undefined
-    const mapping = this.#map(fd, position, length)
-    return mapping && { bytes: mapping.bytes, release: () => this.#unmap(mapping) }
-  }
-
-  #map(fd: number, position: number, length: number): Mapping | undefined {
-    const system = this.#system
+    const system = this.suits(length) ? this.#ready() : undefined
     if (system === undefined) return undefined
     const { pageBytes } = system
     const skipped = position % pageBytes
@@ -107,13 +97,11 @@ export class FileWindows {
       this.#giveUp(unit, units)
       return undefined
     }
-    this.usedBytes += units * unitBytes
     const start = this.#start + unit * unitBytes + skipped
-    return { bytes: this.#memory.subarray(start, start + length), unit, units }
+    return { bytes: this.#memory.subarray(start, start + length), release: () => this.#leave(unit, units) }
   }
 
-  #unmap({ unit, units }: Mapping): void {
-    this.usedBytes -= units * unitBytes
+  #leave(unit: number, units: number): void {
     this.#extents.give(unit, units)
     this.#leftTo = Math.max(this.#leftTo, unit + units)
     this.#clearing ??= this.#options.clock.after(clearedAfterMs, () => this.#clearLeft())
@@ -133,12 +121,12 @@ export class FileWindows {
     return this.#system?.clear(this.#address + unit * unitBytes, units * unitBytes) ?? false
   }
 
-  #isReady(): boolean {
+  #ready(): SystemCalls | undefined {
     if (!this.#isTried) {
       this.#isTried = true
       this.#begin()
     }
-    return this.#isAble
+    return this.#isAble ? this.#system : undefined
   }
 
   #begin(): void {

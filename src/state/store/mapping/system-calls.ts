@@ -1,4 +1,3 @@
-import fs from 'node:fs'
 import { createRequire } from 'node:module'
 import type Koffi from 'koffi'
 
@@ -10,7 +9,7 @@ export interface SystemCalls {
   addressOf(memory: Buffer): number
   /**
    * Puts so many bytes of a file, from `position` on, in the place of the memory at `address`: whoever changes them changes
-   * a copy of their page (mmap(2), MAP_PRIVATE | MAP_FIXED). False if the system refuses; the memory is what it was.
+   * a copy of their page (mmap(2), MAP_PRIVATE | MAP_FIXED). False if the system refuses; what was there may be gone.
    */
   mapFile(address: number, length: number, fd: number, position: number): boolean
   /** Puts memory that is empty, and takes none until somebody writes to it, in the place of that at `address`. */
@@ -29,16 +28,6 @@ const isFixed = 0x10
 const isAnonymous = 0x20
 const isNotReserved = 0x4000
 const cachestatNumber = 451
-
-/** Whether this system has what it takes. */
-export function mapsFiles(): boolean {
-  const fd = fs.openSync(process.execPath, 'r')
-  try {
-    return (linuxSystemCalls()?.cachedPages(fd, 0, 1) ?? -1) >= 0
-  } finally {
-    fs.closeSync(fd)
-  }
-}
 
 /**
  * Those of Linux on x64 and arm64, through the C library; undefined elsewhere, and where the package has no binary.
