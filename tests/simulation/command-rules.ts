@@ -123,18 +123,22 @@ export class CommandRules {
         },
       },
       commitOffsets: {
+        after: (_state, { lease }, { errorCode }) => {
+          if (errorCode !== ErrorCode.NONE || lease === null) return
+          const held = this.#leases.get(lease.name)
+          if (held?.term !== lease.term || held.holder === null)
+            this.#violation('stale lease', `${lease.name}: a commit of term ${lease.term} in ${held?.term}`)
+        },
+      },
+      commitOffsetsAfter: {
         before: (state, { groupId }) => {
           this.#generationBefore = state.groups.byId(groupId)?.generationId
         },
-        after: (_state, { groupId, memberId, generationId, lease }, { errorCode }, place) => {
+        after: (_state, { groupId, memberId, generationId }, { errorCode }, place) => {
           if (errorCode !== ErrorCode.NONE) return
           if (memberId !== '') this.#sign(groupId, memberId, place.position)
           if (generationId >= 0 && generationId !== this.#generationBefore)
             this.#violation('stale generation', `${groupId}: a commit of ${generationId} in ${this.#generationBefore}`)
-          if (lease === null) return
-          const held = this.#leases.get(lease.name)
-          if (held?.term !== lease.term || held.holder === null)
-            this.#violation('stale lease', `${lease.name}: a commit of term ${lease.term} in ${held?.term}`)
         },
       },
       acquireLease: {

@@ -248,6 +248,8 @@ class Member {
   #refused(errorCode: number): void {
     const state = this.#state
     switch (errorCode) {
+      case ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+        return
       case ErrorCode.COORDINATOR_NOT_AVAILABLE:
         this.#connection?.close()
         return

@@ -12,7 +12,7 @@ export interface MemberState {
 interface Commits {
   /** The last offset that was acknowledged. */
   acknowledged: number
-  /** Offsets whose commit was not answered: they may land at any time. */
+  /** Offsets whose commit was not answered: they may land at any time, until a later one is acknowledged. */
   uncertain: Set<number>
 }
 
@@ -84,7 +84,9 @@ export class GroupWitness {
   committed(partition: number, offset: number, generationId: number, newestBefore: number): void {
     if (generationId < newestBefore)
       this.#violation('stale generation', `a commit of ${generationId} was accepted after ${newestBefore} had begun`)
-    this.#of(partition).acknowledged = offset
+    const commits = this.#of(partition)
+    commits.acknowledged = offset
+    commits.uncertain.clear()
   }
 
   uncertain(partition: number, offset: number): void {

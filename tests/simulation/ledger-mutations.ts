@@ -264,6 +264,18 @@ export const ledgerMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: 'a commit that its client has given up takes the place of a later one',
+    worlds: ['groups', 'storm'],
+    seeds: 100,
+    edits: [
+      {
+        file: 'state/views/offsets.js',
+        find: 'stored.position >= after',
+        replace: 'stored.position > state.position',
+      },
+    ],
+  },
+  {
     name: 'a member that comes from another instance is not made known',
     worlds: ['fellowship'],
     seeds: 200,

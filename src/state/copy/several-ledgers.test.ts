@@ -111,7 +111,7 @@ test('a ledger goes on until it has what others know of, but not for what it nev
     partitions.extend('an id', 2)
   }
   other.groups.ensure('group', { position: 1, timeMs: 0, writer: 1, body: { writer: 0, number: 1, position: 0 } })
-  const stored = { offset: 3, leaderEpoch: -1, metadata: '', committedAtMs: 0, position: 1 }
+  const stored = { offset: 3, leaderEpoch: -1, metadata: '', committedAtMs: 0, position: 1, writer: 1 }
   for (const partition of [0, 1]) other.offsets.put('group', 'orders', partition, stored)
   assert.deepEqual(behind(), [0, 1])
   // It was asked to go on, and has come to no such record: the group commits what it likes.

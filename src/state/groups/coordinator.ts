@@ -198,16 +198,18 @@ export class GroupCoordinator {
 
   /**
    * One error code per partition, as in the request. GROUP_ID_NOT_FOUND (KIP-848; ILLEGAL_GENERATION before
-   * OffsetCommit v9) if a member commits to a group that is not there.
+   * OffsetCommit v9) if a member commits to a group that is not there; COORDINATOR_LOAD_IN_PROGRESS, by which clients ask
+   * again, for a partition for which another instance took a commit that this one did not know of. `after`: commands
+   * that this instance had applied when the request came.
    */
-  async commitOffsets(request: CommitRequest): Promise<ErrorCode[][]> {
+  async commitOffsets(request: CommitRequest, after = this.#proposer.state.position): Promise<ErrorCode[][]> {
     const all = (errorCode: ErrorCode): ErrorCode[][] =>
       request.topics.map((topic) => topic.partitions.map(() => errorCode))
     if (this.#isClosed) return all(ErrorCode.COORDINATOR_NOT_AVAILABLE)
     const isTooLarge = (metadata: string | null): boolean =>
       (metadata?.length ?? 0) > this.#limits.offsetMetadataBytesMax
     try {
-      const outcome = await this.#proposer.propose('commitOffsets', {
+      const outcome = await this.#proposer.propose('commitOffsetsAfter', {
         groupId: request.groupId,
         memberId: request.memberId,
         groupInstanceId: request.groupInstanceId,
@@ -219,7 +221,7 @@ export class GroupCoordinator {
             .filter(({ metadata }) => !isTooLarge(metadata))
             .map((each): CommittedPartition => [each.partition, each.offset, each.leaderEpoch, each.metadata ?? '']),
         })),
-        lease: null,
+        after,
       })
       if (outcome.errorCode !== ErrorCode.NONE) return all(outcome.errorCode)
       this.#heard(request.groupId, request.memberId)

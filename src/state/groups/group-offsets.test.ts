@@ -55,6 +55,27 @@ test('commits of another generation, of strangers and of fenced members are refu
   bed.close()
 })
 
+test('what another instance has committed meanwhile stays until this one knows of it', async () => {
+  const bed = new GroupTestBed()
+  const [here, there] = [bed.open(), bed.open(10_000)]
+  await bed.createTopic('topic', 2)
+  const member = new TestMember(here.coordinator, 'group')
+  await stabilize(bed.clock, [member])
+  there.instance.catchUp()
+  const { memberId, generationId } = member
+  const elsewhere = Object.assign(new TestMember(there.coordinator, 'group'), { memberId, generationId })
+  const committed = async () =>
+    (await here.coordinator.fetchOffsets('group', [{ name: 'topic', partitions: [0] }])).topics[0]?.partitions[0]
+      ?.offset
+  assert.equal(await member.commit('topic', 0, 7), ErrorCode.NONE)
+  assert.equal(await elsewhere.commit('topic', 0, 5), ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
+  assert.equal(await committed(), 7)
+  assert.equal(await elsewhere.commit('topic', 0, 5), ErrorCode.NONE)
+  assert.equal(await elsewhere.commit('topic', 0, 6), ErrorCode.NONE)
+  assert.equal(await committed(), 6)
+  bed.close()
+})
+
 test('a commit is taken while members join, but not between the join and the assignment', async () => {
   const bed = new GroupTestBed()
   const { coordinator } = bed.open()

@@ -53,8 +53,10 @@ export class RoutedCoordinator implements Coordinator {
   }
 
   async commitOffsets(request: CommitRequest): Promise<ErrorCode[][]> {
-    const act = () => this.#of(request.groupId).commitOffsets(request)
-    const behind = this.#catalogue.behind(this.#ledgerOf(request.groupId))
+    const number = this.#ledgerOf(request.groupId)
+    const after = (this.#proposers[number] as Proposer).state.position
+    const act = () => this.#of(request.groupId).commitOffsets(request, after)
+    const behind = this.#catalogue.behind(number)
     const isReady = () => this.#isReady(request)
     if (!behind.isAwaited && isReady()) return act()
     try {

@@ -113,8 +113,8 @@ function takeOfGroup(state: State, { kind, topic, partition }: Step, place: Plac
   } else if (kind === 'commit') {
     const partitions: CommittedPartition[] = [partition, 1, 2].map((each) => [each, place.position, -1, ''])
     const topics = [{ name: idOf(topic), id: null, partitions }]
-    const command = { groupId, memberId: '', groupInstanceId: null, generationId: -1, topics, lease: null }
-    applyCommand(state, 'commitOffsets', command, place, noEvents)
+    const command = { groupId, memberId: '', groupInstanceId: null, generationId: -1, topics, after: place.position }
+    applyCommand(state, 'commitOffsetsAfter', command, place, noEvents)
   } else {
     const offsets: [string, number, number][] = []
     for (const [name, stored] of state.offsets.ofGroup(groupId))
@@ -192,13 +192,26 @@ test('a snapshot of an older format can be read', async () => {
   const state = emptyState()
   for (const topic of [1, 0]) take(state, { kind: 'extend', topic, partition: 0 })
   take(state, { kind: 'append', topic: 1, partition: 5 })
-  take(state, { kind: 'commit', topic: 0, partition: 3 })
+  state.groups.ensure('group', { position: 9, timeMs: 0, writer: 3, body: { writer: 0, number: 1, position: 0 } })
+  const stored = { offset: 3, leaderEpoch: -1, metadata: '', committedAtMs: 0, position: 9 }
+  for (const partition of [3, 4]) state.offsets.put('group', idOf(0), partition, { ...stored, writer: 0 })
   state.writers.admit(4, 1, 77)
   const expected = pack(toSnapshot(state))
+  // Before format 6 nothing said who took a committed offset, which is read as a writer 0.
+  const withoutWriter = ([groupId, topic, partitions]: [string, string, unknown[][]]) => [
+    groupId,
+    topic,
+    partitions.map((fields) => fields.slice(0, 6)),
+  ]
   // Before format 5 there was no clock, before format 4 no writer was forgotten, before format 3 a partition ended with its producers.
   const plainOf = (format: number) => {
     const plain = (toSnapshot(state) as unknown[]).slice(0, -1)
     plain[1] = (plain[1] as unknown[])[1]
+    const offsets = plain[6] as [string, [string, unknown[][]][]][]
+    plain[6] = offsets.map(([groupId, byTopic]) => [
+      groupId,
+      byTopic.map(([topic, partitions]) => withoutWriter([groupId, topic, partitions]).slice(1)),
+    ])
     const [segmentsFrom, topics] = plain[3] as [number, [string, unknown[][]][]]
     if (format === 3) return { plain, segmentsFrom, topics }
     return {
@@ -219,8 +232,12 @@ test('a snapshot of an older format can be read', async () => {
   const { pieces } = await encodeSnapshot(state, 9, systemClock)
   const frames = pieces.slice(1).filter((_, index) => index % 2 === 1)
   const [, , head] = unpack(frames[0] as Buffer) as [number, number, unknown[]]
-  const rest = frames.slice(1).map((frame) => unpack(frame))
+  const rest = frames.slice(1).map((frame) => {
+    const [section, piecesOf] = unpack(frame) as [string, [string, string, unknown[][]][]]
+    return [section, section === 'offsets' ? piecesOf.map(withoutWriter) : piecesOf]
+  })
   snapshots.push(object('HLS2', crc32c, ...framesOf([4, 9, head.slice(0, -1)], ...rest)))
+  snapshots.push(object('HLS2', crc32c, ...framesOf([5, 9, head], ...rest)))
   for (const snapshot of snapshots) {
     const decoded = decodeSnapshot(snapshot, 'key')
     assert.equal(decoded.sequence, 9)

@@ -124,10 +124,18 @@ const expiring = fc.record({ groupId, kind: fc.constantFrom('member', 'join', 's
     },
 )
 
-const committing = fc.record({ groupId, index: fc.nat(4), partition: fc.nat(3), offset: fc.nat(), isRight }).map(
+const committingDraft = {
+  groupId,
+  index: fc.nat(4),
+  partition: fc.nat(3),
+  offset: fc.nat(),
+  behind: fc.nat(9),
+  isRight,
+}
+const committing = fc.record(committingDraft).map(
   (draft): Draft =>
     (state) => [
-      'commitOffsets',
+      'commitOffsetsAfter',
       {
         groupId: draft.groupId,
         memberId: draft.index === 4 ? '' : currentOf(state, draft.groupId, draft.index),
@@ -135,7 +143,7 @@ const committing = fc.record({ groupId, index: fc.nat(4), partition: fc.nat(3), 
         generationId:
           draft.index === 4 ? -1 : (state.groups.byId(draft.groupId)?.generationId ?? 0) + (draft.isRight ? 0 : 1),
         topics: [{ name: 'topic', id: null, partitions: [[draft.partition, draft.offset, 0, 'metadata']] }],
-        lease: null,
+        after: state.position - draft.behind,
       },
     ],
 )

@@ -2,7 +2,8 @@ import { ErrorCode } from '../../protocol/error-codes.js'
 import type { TopicId } from '../cluster.js'
 import { type Capturable, type Captured, Captures, type Slices } from './capture.js'
 import { arm, type Group } from './group.js'
-import type { ApplyTable } from './view.js'
+import type { State } from './state.js'
+import type { ApplyTable, Place, StateEvents } from './view.js'
 
 /** An offset that a group has committed, and where in the ledger that stands. */
 export interface StoredOffset {
@@ -12,6 +13,8 @@ export interface StoredOffset {
   /** The wall clock of the instance that took the commit. */
   committedAtMs: number
   position: number
+  /** The writer number of that instance; 0 where a version that did not keep it took the commit. */
+  writer: number
 }
 
 /** What a group has committed for one topic, by partition. */
@@ -28,13 +31,14 @@ class TopicOffsets extends Map<number, StoredOffset> implements Capturable {
   }
 
   toSnapshot(): PackedOffset[] {
-    return [...this].map(([partition, { offset, leaderEpoch, metadata, committedAtMs, position }]) => [
+    return [...this].map(([partition, { offset, leaderEpoch, metadata, committedAtMs, position, writer }]) => [
       partition,
       offset,
       leaderEpoch,
       metadata,
       committedAtMs,
       position,
+      writer,
     ])
   }
 }
@@ -42,7 +46,7 @@ class TopicOffsets extends Map<number, StoredOffset> implements Capturable {
 type ByTopic = Map<string, TopicOffsets>
 
 /** What an offset takes in a snapshot, bytes. */
-const offsetBytes = 40
+const offsetBytes = 44
 
 function captureOffsets(offsets: TopicOffsets): Captured {
   const { groupId, topic, size } = offsets
@@ -100,8 +104,8 @@ export class Offsets {
   /** Takes back what a capture gave; in the same order. */
   restore(plain: unknown): void {
     const [groupId, topic, partitions] = plain as [string, string, PackedOffset[]]
-    for (const [partition, offset, leaderEpoch, metadata, committedAtMs, position] of partitions)
-      this.put(groupId, topic, partition, { offset, leaderEpoch, metadata, committedAtMs, position })
+    for (const [partition, offset, leaderEpoch, metadata, committedAtMs, position, writer = 0] of partitions)
+      this.put(groupId, topic, partition, { offset, leaderEpoch, metadata, committedAtMs, position, writer })
   }
 
   toSnapshot(): unknown {
@@ -128,12 +132,14 @@ type PackedOffset = [
   metadata: string,
   committedAtMs: number,
   position: number,
+  /** Since format 6 of snapshots. */
+  writer?: number,
 ]
 type PackedGroupOffsets = [groupId: string, topics: [topic: string, partitions: PackedOffset[]][]]
 
 export type CommittedPartition = [partition: number, offset: number, leaderEpoch: number, metadata: string]
 
-export interface CommitOffsetsCommand {
+interface Commit {
   groupId: string
   /** Empty, with generation -1, from those that use a group only to keep offsets. */
   memberId: string
@@ -145,14 +151,34 @@ export interface CommitOffsetsCommand {
     id: TopicId | null
     partitions: CommittedPartition[]
   }[]
+}
+
+/** A commit of a pipeline; until there was `commitOffsetsAfter`, those of clients too. */
+export interface CommitOffsetsCommand extends Commit {
   /** The commit counts only while its sender holds this lease. */
   lease: { name: string; term: number } | null
+}
+
+/**
+ * A client's commit. A client that is not answered turns to another instance and commits what it has read since; the
+ * commit that it gave up may be ordered long after, as parts are that somebody left in a lane before he was killed. Then
+ * it must not take the place of the later one.
+ */
+export interface CommitOffsetsAfterCommand extends Commit {
+  /**
+   * How many commands the instance had applied when it took the commit. What another writer committed for a partition
+   * at this position or later, nobody knew of then, so it stays.
+   */
+  after: number
 }
 
 export interface CommitOffsetsOutcome {
   /** The whole commit was refused: GROUP_ID_NOT_FOUND, ILLEGAL_GENERATION, …; FENCED_MEMBER_EPOCH for a lost lease. */
   errorCode: ErrorCode
-  /** As in the command: one code per partition of each topic; empty if the whole was refused. */
+  /**
+   * As in the command: one code per partition of each topic; empty if the whole was refused. COORDINATOR_LOAD_IN_PROGRESS
+   * where `after` forbids it: clients ask again, and those that have gone on elsewhere don't hear it.
+   */
   partitionErrorCodes: ErrorCode[][]
 }
 
@@ -166,41 +192,20 @@ export interface ExpireOffsetsCommand {
 
 export interface OffsetCommands {
   commitOffsets: { command: CommitOffsetsCommand; outcome: CommitOffsetsOutcome }
+  commitOffsetsAfter: { command: CommitOffsetsAfterCommand; outcome: CommitOffsetsOutcome }
   expireOffsets: { command: ExpireOffsetsCommand; outcome: { removedCount: number; isGroupRemoved: boolean } }
 }
 
 export const offsetApply: ApplyTable<OffsetCommands> = {
   commitOffsets(state, command, place, events) {
-    const known = state.groups.forChange(command.groupId)
-    const refusal =
-      command.lease !== null && !state.leases.isHeld(command.lease.name, command.lease.term)
-        ? ErrorCode.FENCED_MEMBER_EPOCH
-        : validateCommit(known, command)
-    if (refusal !== ErrorCode.NONE) return { errorCode: refusal, partitionErrorCodes: [] }
+    const { lease } = command
+    if (lease !== null && !state.leases.isHeld(lease.name, lease.term))
+      return { errorCode: ErrorCode.FENCED_MEMBER_EPOCH, partitionErrorCodes: [] }
+    return commit(state, command, Number.POSITIVE_INFINITY, place, events)
+  },
 
-    // Committing keeps a member's session alive, as a heartbeat does.
-    const member = known?.members.get(command.memberId)
-    if (member !== undefined) member.session = arm(place, member.sessionTimeoutMs)
-
-    const partitionErrorCodes = command.topics.map(({ name, id, partitions }) => {
-      const topic = state.topics.byName(name)
-      return partitions.map(([partition, offset, leaderEpoch, metadata]): ErrorCode => {
-        if (topic === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        if (id !== null && topic.id !== id) return ErrorCode.UNKNOWN_TOPIC_ID
-        if (partition < 0 || partition >= topic.partitionCount) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        state.groups.ensure(command.groupId, place)
-        state.offsets.put(command.groupId, name, partition, {
-          offset,
-          leaderEpoch,
-          metadata,
-          committedAtMs: place.timeMs,
-          position: place.position,
-        })
-        return ErrorCode.NONE
-      })
-    })
-    events.groupChanged(command.groupId)
-    return { errorCode: ErrorCode.NONE, partitionErrorCodes }
+  commitOffsetsAfter(state, command, place, events) {
+    return commit(state, command, command.after, place, events)
   },
 
   expireOffsets(state, command, _place, events) {
@@ -222,8 +227,39 @@ export const offsetApply: ApplyTable<OffsetCommands> = {
   },
 }
 
+/** `after`: as in `CommitOffsetsAfterCommand`. */
+function commit(state: State, command: Commit, after: number, place: Place, events: StateEvents): CommitOffsetsOutcome {
+  const { groupId, topics } = command
+  const known = state.groups.forChange(groupId)
+  const refusal = validateCommit(known, command)
+  if (refusal !== ErrorCode.NONE) return { errorCode: refusal, partitionErrorCodes: [] }
+
+  // Committing keeps a member's session alive, as a heartbeat does.
+  const member = known?.members.get(command.memberId)
+  if (member !== undefined) member.session = arm(place, member.sessionTimeoutMs)
+
+  const { timeMs, position, writer } = place
+  const partitionErrorCodes = topics.map(({ name, id, partitions }) => {
+    const topic = state.topics.byName(name)
+    return partitions.map(([partition, offset, leaderEpoch, metadata]): ErrorCode => {
+      if (topic === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+      if (id !== null && topic.id !== id) return ErrorCode.UNKNOWN_TOPIC_ID
+      if (partition < 0 || partition >= topic.partitionCount) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+      const stored = state.offsets.get(groupId, name, partition)
+      if (stored !== undefined && stored.writer !== writer && stored.position >= after)
+        return ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+      state.groups.ensure(groupId, place)
+      const committed = { offset, leaderEpoch, metadata, committedAtMs: timeMs, position, writer }
+      state.offsets.put(groupId, name, partition, committed)
+      return ErrorCode.NONE
+    })
+  })
+  events.groupChanged(groupId)
+  return { errorCode: ErrorCode.NONE, partitionErrorCodes }
+}
+
 /** Why the commit as a whole is refused, or NONE (Kafka's `ClassicGroup.validateOffsetCommit`). */
-function validateCommit(group: Group | undefined, command: CommitOffsetsCommand): ErrorCode {
+function validateCommit(group: Group | undefined, command: Commit): ErrorCode {
   const { memberId, groupInstanceId, generationId } = command
   if (group === undefined) return generationId < 0 ? ErrorCode.NONE : ErrorCode.GROUP_ID_NOT_FOUND
   if (generationId < 0 && group.phase === 'empty') return ErrorCode.NONE
