@@ -11,6 +11,8 @@ import type { Role, RoleEvent } from './client.js'
 const { Kafka, logLevel } = kafkajs
 const role = JSON.parse(process.argv[3] ?? '{}') as Role
 const stop = new AbortController()
+/** From the beginning: a member may be told to stop while it is still joining. */
+const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()))
 createInterface({ input: process.stdin })
   .on('line', (line) => {
     if (line.trim() === 'stop') stop.abort()
@@ -143,7 +145,6 @@ async function member({ name, group, topic }: Extract<Role, { role: 'member' }>)
   await insist('connect', () => consumer.connect())
   await insist('subscribe', () => consumer.subscribe({ topics: [topic.name], fromBeginning: true }))
   await insist('run', () => consumer.run({ autoCommit: false, eachBatch }))
-  const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()))
   await Promise.race([stopped, crashed])
   if (!stop.signal.aborted) process.exit(1)
   await consumer.disconnect()
