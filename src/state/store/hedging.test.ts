@@ -106,6 +106,36 @@ test('a request fails only when both of its attempts have failed', async () => {
   await lost
 })
 
+test('while the first attempt is not answered, a second that fails is made again', async () => {
+  const { took, asked, store, hedges, elapse, getToKnow } = timed()
+  await getToKnow()
+  took.push(10_000, 'fails', 'fails', 40)
+  const put = store.putIfAbsent(key(100), body)
+  // It takes 300 ms to fail.
+  await elapse(1_300)
+  assert.equal(await stateOf(put), 'exists')
+  assert.equal(asked.length, 4)
+  assert.deepEqual(hedges, ['put late', 'put late', 'put first'])
+  await elapse(10_000)
+  assert.equal(asked.length, 4)
+})
+
+test('a second attempt for which there is no room is made when there is', async () => {
+  const { took, asked, store, elapse, getToKnow } = timed()
+  await getToKnow()
+  const slow = Array.from({ length: 5 }, (_, n) => {
+    took.push(60_000)
+    return store.putIfAbsent(key(100 + n), body)
+  })
+  await elapse(500)
+  assert.equal(asked.length, 9)
+  const settled = await Promise.all(slow.map(stateOf))
+  assert.equal(settled.filter((state) => state === 'exists').length, 4)
+  await getToKnow()
+  await elapse(5_000)
+  assert.deepEqual(await Promise.all(slow.map(stateOf)), new Array(5).fill('exists'))
+})
+
 test('second attempts stay within their budget however slow the store becomes', async () => {
   const { took, asked, store, elapse, getToKnow } = timed()
   await getToKnow()

@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock.js'
+import type { Clock, Timer } from '../../base/clock.js'
 import type { ObjectStore, PutOutcome, StoredObject } from './object-store.js'
 
 /** Who wants to know of second attempts; `main` binds it to metrics. */
@@ -34,7 +34,8 @@ const sizes = [128 * 1024, 1024 * 1024]
  * answer counts. One slow request in a hundred is what a store with a long tail is known for, and the second is
  * seldom slow too. For a put it is harmless because both attempts create the same object with the same bytes: one of them finds
  * it there. So `exists` may be our own success, as it may after an attempt of unknown outcome; who puts here must be able
- * to tell, or not to care. Both fail before it fails.
+ * to tell, or not to care. All attempts fail before it fails. One that is never answered holds nobody up for long: while it
+ * lasts the other attempt is made again, at growing distances.
  */
 export function hedging(store: ObjectStore, clock: Clock, observer: HedgeObserver): ObjectStore {
   const puts = new Hedge('put', clock, observer)
@@ -81,34 +82,48 @@ class Hedge {
     return this.#withSecond(first, make, Math.max(usual.ms, hedgeMsMin))
   }
 
+  /** One attempt is made beside the first at a time: another, if it fails while the first is still not answered. */
   #withSecond<Result>(first: Promise<Result>, make: () => Promise<Result>, afterMs: number): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
       let isAnswered = false
-      let isSecondMade = false
-      let failures = 0
+      let underWay = 1
+      let waitMs = afterMs
+      let timer: Timer
       const answer = (result: Result) => {
         isAnswered = true
         timer.cancel()
         resolve(result)
       }
       const fail = (error: unknown) => {
-        failures++
-        if (isSecondMade && failures === 1) return
+        underWay--
+        if (underWay > 0) return
         timer.cancel()
         reject(error)
       }
-      const timer = this.#clock.after(afterMs, () => {
-        if (this.#budget < 1) return
+      const secondEnded = (isFirst: boolean) => this.#observer.hedged(this.#operation, isFirst)
+      const makeSecond = () => {
+        if (this.#budget < 1) return wait()
         this.#budget--
-        isSecondMade = true
-        make()
-          .finally(() => this.#observer.hedged(this.#operation, !isAnswered))
-          .then((result) => {
+        underWay++
+        make().then(
+          (result) => {
+            secondEnded(!isAnswered)
             // The first attempt created it, most likely, and is about to say so.
             if (result === 'exists') this.#clock.after(afterMs * deferredShare, () => answer(result))
             else answer(result)
-          }, fail)
-      })
+          },
+          (error: unknown) => {
+            secondEnded(false)
+            fail(error)
+            if (underWay > 0 && !isAnswered) wait()
+          },
+        )
+      }
+      const wait = () => {
+        timer = this.#clock.after(waitMs, makeSecond)
+        waitMs *= 2
+      }
+      wait()
       first.then(answer, fail)
     })
   }
