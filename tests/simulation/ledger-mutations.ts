@@ -522,8 +522,8 @@ export const ledgerMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'state/store/hedging.js',
-        find: 'this.#clock.after(afterMs * deferredShare, () => answer(result));',
-        replace: "answer('created');",
+        find: "if (result === 'exists' && !isAnswered)",
+        replace: "if (result === 'exists' && !isAnswered) answer('created');\nelse if (result === 'exists')",
       },
     ],
   },

@@ -24,6 +24,12 @@ const budgetShare = 0.08
 const budgetMax = 4
 /** Requests of more bytes take what the line gives, not what the store does: a second attempt would slow the first. */
 const hedgedBytesMax = 8 * 1024 * 1024
+/**
+ * It is overdue after so long, milliseconds, or so many times what is unusually long, if that is more: then it is made again, and
+ * once more after twice that time, and so on.
+ */
+const overdueMsMin = 1_000
+const overdueUsuals = 4
 /** After this share of that time it is believed that the object exists, if the first attempt does not say that it made it. */
 const deferredShare = 0.5
 /** Requests are alike if they are of one operation, and their sizes on the same side of these, bytes. */
@@ -34,8 +40,10 @@ const sizes = [128 * 1024, 1024 * 1024]
  * answer counts. One slow request in a hundred is what a store with a long tail is known for, and the second is
  * seldom slow too. For a put it is harmless because both attempts create the same object with the same bytes: one of them finds
  * it there. So `exists` may be our own success, as it may after an attempt of unknown outcome; who puts here must be able
- * to tell, or not to care. All attempts fail before it fails. One that is never answered holds nobody up for long: while it
- * lasts the other attempt is made again, at growing distances.
+ * to tell, or not to care. All attempts fail before it fails.
+ *
+ * What takes so long that it will hardly ever be answered is made again whatever the budget says, and whether or not it is known
+ * yet what is usual: all may be waiting for it, and then no request comes that would add to the budget.
  */
 export function hedging(store: ObjectStore, clock: Clock, observer: HedgeObserver): ObjectStore {
   const puts = new Hedge('put', clock, observer)
@@ -78,52 +86,57 @@ class Hedge {
       usual.add(this.#clock.monotonic() - since)
       return result
     })
-    if (usual.ms === undefined) return first
-    return this.#withSecond(first, make, Math.max(usual.ms, hedgeMsMin))
+    return this.#withMore(first, make, usual.ms === undefined ? undefined : Math.max(usual.ms, hedgeMsMin))
   }
 
-  /** One attempt is made beside the first at a time: another, if it fails while the first is still not answered. */
-  #withSecond<Result>(first: Promise<Result>, make: () => Promise<Result>, afterMs: number): Promise<Result> {
+  #withMore<Result>(first: Promise<Result>, make: () => Promise<Result>, usualMs: number | undefined): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
       let isAnswered = false
       let underWay = 1
-      let waitMs = afterMs
-      let timer: Timer
-      const answer = (result: Result) => {
+      const timers: Timer[] = []
+      const after = (ms: number, task: () => void) => timers.push(this.#clock.after(ms, task))
+      const settle = () => {
         isAnswered = true
-        timer.cancel()
+        for (const timer of timers) timer.cancel()
+      }
+      const answer = (result: Result) => {
+        settle()
         resolve(result)
       }
       const fail = (error: unknown) => {
         underWay--
         if (underWay > 0) return
-        timer.cancel()
+        settle()
         reject(error)
       }
-      const secondEnded = (isFirst: boolean) => this.#observer.hedged(this.#operation, isFirst)
-      const makeSecond = () => {
-        if (this.#budget < 1) return wait()
-        this.#budget--
+      const again = () => {
         underWay++
         make().then(
           (result) => {
-            secondEnded(!isAnswered)
-            // The first attempt created it, most likely, and is about to say so.
-            if (result === 'exists') this.#clock.after(afterMs * deferredShare, () => answer(result))
+            this.#observer.hedged(this.#operation, !isAnswered)
+            // An earlier attempt created it, most likely, and is about to say so.
+            if (result === 'exists' && !isAnswered)
+              after((usualMs ?? overdueMsMin) * deferredShare, () => answer(result))
             else answer(result)
           },
           (error: unknown) => {
-            secondEnded(false)
+            this.#observer.hedged(this.#operation, false)
             fail(error)
-            if (underWay > 0 && !isAnswered) wait()
           },
         )
       }
-      const wait = () => {
-        timer = this.#clock.after(waitMs, makeSecond)
-        waitMs *= 2
-      }
-      wait()
+      if (usualMs !== undefined)
+        after(usualMs, () => {
+          if (this.#budget < 1) return
+          this.#budget--
+          again()
+        })
+      const whenOverdue = (ms: number) =>
+        after(ms, () => {
+          again()
+          whenOverdue(2 * ms)
+        })
+      whenOverdue(Math.max(overdueMsMin, overdueUsuals * (usualMs ?? 0)))
       first.then(answer, fail)
     })
   }
