@@ -86,6 +86,8 @@ class Hedge {
       usual.add(this.#clock.monotonic() - since)
       return result
     })
+    // What is large takes its time on a slow line, until it is known that it does not.
+    if (usual.ms === undefined && size < 0) return first
     return this.#withMore(first, make, usual.ms === undefined ? undefined : Math.max(usual.ms, hedgeMsMin))
   }
 
