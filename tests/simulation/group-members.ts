@@ -241,15 +241,14 @@ class Member {
         this.#positions.set(partition, offset)
       } else if (codes[i] === ErrorCode.COORDINATOR_NOT_AVAILABLE) this.#witness.uncertain(partition, offset)
     })
-    const refusal = codes.find((code) => code !== ErrorCode.NONE)
+    // Asked again with the next commit: another instance took one that this one did not know of.
+    const refusal = codes.find((code) => code !== ErrorCode.NONE && code !== ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
     if (refusal !== undefined) this.#refused(refusal)
   }
 
   #refused(errorCode: number): void {
     const state = this.#state
     switch (errorCode) {
-      case ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
-        return
       case ErrorCode.COORDINATOR_NOT_AVAILABLE:
         this.#connection?.close()
         return

@@ -11,7 +11,8 @@ import { checksum, pack, unpack } from './entry.js'
  * holds the state after the entry `sequence`. The first frame is [format, sequence, head]; each of the others is
  * [section, pieces], see `views/slices.ts`.
  *
- * Format 5 did not say which writer took a committed offset. Format 4 had no clock in its head. Before it the first frame held the state, the writers without the number from which they are new;
+ * Format 5 did not say which writer took a committed offset. Format 4 had no clock in its head. Before it the first frame held
+ * the state, the writers without the number from which they are new;
  * [segments from, [[topic id, number of partitions], …]] stood in the place of the partitions, and the other frames
  * were lists of them in that order. Format 2 had partitions without their first dirty offset and delete horizon.
  * Format 1 was `magic 'HLS1' | crc32 of the rest u32 | msgpack [format, sequence, state]`.
