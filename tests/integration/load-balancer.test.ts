@@ -107,12 +107,17 @@ describe('three instances behind HAProxy on S3', { skip, concurrency: false }, (
     return counts.flat().reduce((sum, one) => sum + one, 0)
   }
 
-  /** How often instance `n` answered these with an error so far. */
+  /**
+   * How often instance `n` answered these with an error so far. But for commits that came before news of the last one,
+   * which is at an instance that closed since (docs/decisions/0011): clients repeat them, and in the end the group has
+   * committed all (`Loads.check`).
+   */
   async function refusals(n: number): Promise<string[]> {
     const text = await cluster.metrics(n)
     assert.match(text, /^# TYPE heraclitus_requests_total counter$/m)
     return [...text.matchAll(/^heraclitus_requests_total\{(.+)\} (\d+)$/gm)]
       .filter(([, labels = '']) => /api="(Produce|Fetch|OffsetCommit)"/.test(labels) && !/error="NONE"/.test(labels))
+      .filter(([, labels = '']) => !/api="OffsetCommit".*error="COORDINATOR_LOAD_IN_PROGRESS"/.test(labels))
       .map(([line]) => line)
   }
 
