@@ -32,21 +32,30 @@ export async function runAdministrator(world: World, name: string, random: Rando
 async function act(world: World, topicName: string, random: Random): Promise<void> {
   const topic = world.history.livingTopics().find(({ name }) => name === topicName)
   const chance = random.next()
-  if (topic === undefined) await create(world, topicName, random)
+  if (topic === undefined && chance < 0.3) await createAtOnce(world, topicName, random)
+  else if (topic === undefined) await create(world, topicName, random)
   else if (chance < 0.1) await create(world, topicName, random)
   else if (chance < 0.25) await remove(world, topic, random)
   else if (chance < 0.5) await addPartition(world, topic, random)
   else await deleteRecords(world, topic, random)
 }
 
-async function create(world: World, name: string, random: Random): Promise<void> {
+/** Two ask for the same name, at two instances perhaps: when either looked it was free, and one gets it. */
+async function createAtOnce(world: World, name: string, random: Random): Promise<void> {
+  const both = [create(world, name, random, false), create(world, name, random, false)]
+  const failed = (await Promise.allSettled(both)).find((one) => one.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
+/** `isAlone`: nobody else asks for the name meanwhile. */
+async function create(world: World, name: string, random: Random, isAlone = true): Promise<void> {
   const { history } = world
   const numPartitions = 1 + Math.floor(random.next() * 2)
   const configs: { name: string; value: string }[] = []
   if (random.next() < 0.4) configs.push({ name: 'retention.ms', value: '10000' })
   if (random.next() < 0.4) configs.push({ name: 'retention.bytes', value: '1500' })
   const known = history.livingTopics().find((topic) => topic.name === name)
-  const isFree = known === undefined && history.isGone(name)
+  const isFree = isAlone && known === undefined && history.isGone(name)
   const connection = world.mustConnect(random)
   // Until it is answered it may have been created; if it never is, it may be created still, at any time.
   history.asksToCreate(name)
@@ -70,8 +79,11 @@ async function create(world: World, name: string, random: Random): Promise<void>
   }
   if (answer?.errorCode !== ErrorCode.NONE || answer.topicId === undefined)
     return void history.violation('topics', `creating ${name} gave ${answer?.errorCode}`)
-  if (known !== undefined)
-    history.violation('topics', `${name} was created (${answer.topicId}) though it was there (${known.id})`)
+  // Whoever asked at the same time may have found by now what this one created.
+  const other = history.livingTopics().find((topic) => topic.name === name && topic.id !== answer.topicId)
+  const there = known ?? other
+  if (there !== undefined)
+    history.violation('topics', `${name} was created (${answer.topicId}) though it was there (${there.id})`)
   note(world, name, answer.topicId, answer.numPartitions ?? 0, configs.length > 0)
 }
 
