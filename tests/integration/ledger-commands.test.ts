@@ -188,7 +188,7 @@ for (const kind of storages)
         const { code, out, err } = await ledger(['verify', '--storage', storage])
         assert.equal(code, 1, err)
         const damages = out.split('\n').filter((line) => line.startsWith('CORRUPT'))
-        assert.match(out, /^DAMAGED: \d+ found$/m)
+        assert.match(out, /^DAMAGED: \d+ found$/m, out + err)
         assert.ok(
           damages.some((line) => /ledger\/0\/\d{20}: .*is not what was written/.test(line)),
           out,

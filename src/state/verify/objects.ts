@@ -4,7 +4,7 @@ import { kindOfKey, type ObjectKind, objectKey, writerKey } from '../ledger/keys
 import { type HeldRanges, type OwnedRange, RangesByObject } from '../log/ranges-by-object.js'
 import { homeLedger } from '../routing.js'
 import { joinByKey } from '../store/join.js'
-import type { ObjectStore } from '../store/object-store.js'
+import type { ObjectStore, StoredObject } from '../store/object-store.js'
 import type { Damages } from './findings.js'
 import { type History, withoutKey } from './history.js'
 import { checkFrame, checkRecords, cutOff, inMemory, type ObjectBytes } from './record-bytes.js'
@@ -134,8 +134,12 @@ export class ObjectCheck {
       for await (const { owned, message } of damaged) this.#suspect(owned, message)
       this.#checked(ranges)
     } catch (error) {
-      if (!(error instanceof CorruptObjectError) || !error.isMissing) throw error
-      this.#suspectAll(ranges, 'it is not there')
+      if (!(error instanceof CorruptObjectError)) throw error
+      if (error.isMissing) return this.#suspectAll(ranges, 'it is not there')
+      // A journal knows by itself that an object in it is not what was written, and does not give it.
+      const message = withoutKey(messageOf(error), key)
+      this.#options.damages.add({ key, problem: 'corrupt', message })
+      this.#suspectAll(ranges, message)
     }
   }
 
@@ -210,13 +214,13 @@ export class ObjectCheck {
 
   /** It is where it was: then it is damaged, unless it can be read after all. */
   async #confirm(owned: OwnedRange, message: string): Promise<void> {
-    const { ledger, damages, store } = this.#options
+    const { ledger, damages } = this.#options
     const { topic, log, range } = owned
     const key = objectKey(ledger, log.topicId, log.partition, range)
-    const end = { position: range.position + range.length - 1, length: 1 }
-    const object = await store.get(key, end)
+    const object = await this.#glance(key, range.position + range.length - 1)
     const isMissing = object === undefined
-    if (!isMissing && object.bytes.length === 1 && !(await this.#isStillWrong(key, owned, object.size))) return
+    const isReadable = object !== undefined && object !== 'damaged' && object.bytes.length === 1
+    if (isReadable && !(await this.#isStillWrong(key, owned, object.size))) return
     const { partition } = log
     const offset = Math.max(range.baseOffset, log.logStartOffset)
     const where = { topic: topic.name, partition, offset, endOffset: range.endOffset }
@@ -240,13 +244,24 @@ export class ObjectCheck {
     }
   }
 
+  /** The byte at a position of an object, and the object's size; whether the store itself says that it is damaged. */
+  async #glance(key: string, position: number): Promise<StoredObject | 'damaged' | undefined> {
+    try {
+      return await this.#options.store.get(key, { position, length: 1 })
+    } catch (error) {
+      if (error instanceof CorruptObjectError) return 'damaged'
+      throw error
+    }
+  }
+
   /** The records have been moved: are they there? */
   async #lookAgain(owned: OwnedRange): Promise<void> {
-    const { ledger, store, isQuick } = this.#options
+    const { ledger, isQuick } = this.#options
     const { log, range } = owned
     const key = objectKey(ledger, log.topicId, log.partition, range)
-    const object = await store.get(key, { position: range.position, length: 1 })
+    const object = await this.#glance(key, range.position)
     if (object === undefined) return this.#suspect(owned, 'it is not there')
+    if (object === 'damaged') return this.#suspect(owned, 'its records are damaged')
     if (isQuick) for (const { message } of cutOff([owned], object.size)) this.#suspect(owned, message)
     else if (await this.#isStillWrong(key, owned, object.size)) this.#suspect(owned, 'its records are damaged')
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { StoredCluster } from '../../../tests/support/stored-cluster.js'
 import { systemClock } from '../../base/clock.js'
+import { CorruptObjectError } from '../../base/errors.js'
 import { seededRandom } from '../../base/random.js'
 import { encodeHead } from '../ledger/entry.js'
 import { entryKey, laneKey, objectKey, probeKey, snapshotKey, writerKey } from '../ledger/keys.js'
@@ -9,7 +10,7 @@ import { decodeSnapshot, encodeSnapshot } from '../ledger/snapshot-bytes.js'
 import { RangesByObject } from '../log/ranges-by-object.js'
 import { byBytes } from '../store/keys.js'
 import { MemoryBucket } from '../store/memory.js'
-import type { ObjectStore } from '../store/object-store.js'
+import type { ByteRange, ObjectStore } from '../store/object-store.js'
 import type { PartitionLog } from '../views/partition-log.js'
 import type { Damage } from './findings.js'
 import { type Verification, type VerifiedLedger, verifyCluster } from './verify.js'
@@ -130,6 +131,24 @@ test('a damaged footer of a segment is told', async () => {
     [-20, 'the checksum of its index is wrong'],
   ] as const)
     assert.deepEqual(await damaged((world) => flip(world, key, at)), [{ key, problem: 'corrupt', message }])
+})
+
+test('an object that the store itself does not give, as damaged, is told with all that was in it', async () => {
+  const { log, range, key } = await rangeIn('entry')
+  const world = copied()
+  const knowing: ObjectStore = Object.assign(Object.create(world.store), {
+    get: async (asked: string, ...rest: [ByteRange?]) => {
+      if (asked === key) throw new CorruptObjectError('it is not what was written')
+      return world.store.get(asked, ...rest)
+    },
+  })
+  const { damages } = await verified(world, false, knowing)
+  const whole = { key, problem: 'corrupt', message: 'it is not what was written' }
+  assert.deepEqual(damages[0], whole)
+  const where = damages.filter((damage) => damage.partition === log.partition)
+  assert.ok(where.some(({ offset, endOffset }) => (offset ?? 0) <= range.baseOffset && endOffset === range.endOffset))
+  for (const { topic, partition, offset, endOffset, ...rest } of damages) assert.deepEqual(rest, whole)
+  assert.deepEqual((await verified(world, true, knowing)).damages, [whole])
 })
 
 test('a missing segment, entry or lane object is told with all that was in it', async () => {
