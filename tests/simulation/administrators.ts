@@ -21,11 +21,16 @@ const namesEach = 2
 export async function runAdministrator(world: World, name: string, random: Random): Promise<void> {
   while (!world.isEnding) {
     await world.clock.sleep(200 + random.next() * 2_000)
-    try {
-      await act(world, `${name}-${Math.floor(random.next() * namesEach)}`, random)
-    } catch (error) {
-      if (!(error instanceof ConnectionLost)) throw error
-    }
+    await orLost(act(world, `${name}-${Math.floor(random.next() * namesEach)}`, random))
+  }
+}
+
+/** Whoever asks may lose the connection before the answer. */
+async function orLost(action: Promise<void>): Promise<void> {
+  try {
+    await action
+  } catch (error) {
+    if (!(error instanceof ConnectionLost)) throw error
   }
 }
 
@@ -42,9 +47,7 @@ async function act(world: World, topicName: string, random: Random): Promise<voi
 
 /** Two ask for the same name, at two instances perhaps: when either looked it was free, and one gets it. */
 async function createAtOnce(world: World, name: string, random: Random): Promise<void> {
-  const both = [create(world, name, random, false), create(world, name, random, false)]
-  const failed = (await Promise.allSettled(both)).find((one) => one.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
+  await Promise.all([orLost(create(world, name, random, false)), orLost(create(world, name, random, false))])
 }
 
 /** `isAlone`: nobody else asks for the name meanwhile. */

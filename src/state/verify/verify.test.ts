@@ -10,7 +10,7 @@ import { decodeSnapshot, encodeSnapshot } from '../ledger/snapshot-bytes.js'
 import { RangesByObject } from '../log/ranges-by-object.js'
 import { byBytes } from '../store/keys.js'
 import { MemoryBucket } from '../store/memory.js'
-import type { ByteRange, ObjectStore } from '../store/object-store.js'
+import type { ObjectStore } from '../store/object-store.js'
 import type { PartitionLog } from '../views/partition-log.js'
 import type { Damage } from './findings.js'
 import { type Verification, type VerifiedLedger, verifyCluster } from './verify.js'
@@ -136,12 +136,13 @@ test('a damaged footer of a segment is told', async () => {
 test('an object that the store itself does not give, as damaged, is told with all that was in it', async () => {
   const { log, range, key } = await rangeIn('entry')
   const world = copied()
-  const knowing: ObjectStore = Object.assign(Object.create(world.store), {
-    get: async (asked: string, ...rest: [ByteRange?]) => {
+  const knowing: ObjectStore = {
+    ...world.store,
+    get: async (asked, range) => {
       if (asked === key) throw new CorruptObjectError('it is not what was written')
-      return world.store.get(asked, ...rest)
+      return world.store.get(asked, range)
     },
-  })
+  }
   const { damages } = await verified(world, false, knowing)
   const whole = { key, problem: 'corrupt', message: 'it is not what was written' }
   assert.deepEqual(damages[0], whole)
